@@ -1,0 +1,63 @@
+# Redoubt: build, test, measure. `make` builds build/redoubt-server; `make help` lists the targets.
+
+CC ?= cc
+BUILD ?= build
+# release (default) | debug; SANITIZE=address,undefined builds with these sanitizers and without jemalloc.
+MODE ?= release
+SANITIZE ?=
+
+FOLDERS := base protocol storage scripting server server/commands
+SOURCES := $(wildcard $(addsuffix /*.c,$(FOLDERS)))
+MAIN    := server/main.c
+LIBSRC  := $(filter-out $(MAIN),$(SOURCES))
+UNITSRC := $(wildcard tests/unit/test_*.c)
+
+WARN   := -Wall -Wextra -Werror
+CFLAGS ?=
+BASE   := -std=gnu11 -D_GNU_SOURCE -I. -g $(WARN)
+LIBS   := -lxxhash -luv -lpthread -ldl -lm -lrt
+
+ifeq ($(MODE),debug)
+OPT := -O1 -fno-omit-frame-pointer
+else
+OPT := -O3 -fno-omit-frame-pointer -flto=auto -fno-semantic-interposition
+endif
+ifneq ($(SANITIZE),)
+OPT  := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
+else
+BASE += -DREDOUBT_JEMALLOC
+LIBS += -ljemalloc
+endif
+
+ALLFLAGS = $(BASE) $(OPT) $(CFLAGS)
+OBJ   := $(LIBSRC:%.c=$(BUILD)/obj/%.o)
+LIB   := $(BUILD)/libredoubt.a
+UNITS := $(UNITSRC:tests/unit/%.c=$(BUILD)/unit/%)
+
+all: $(BUILD)/redoubt-server
+
+$(BUILD)/redoubt-server: $(BUILD)/obj/$(MAIN:.c=.o) $(LIB)
+	$(CC) $(ALLFLAGS) -rdynamic -o $@ $< $(LIB) $(LIBS)
+
+$(LIB): $(OBJ)
+	@rm -f $@
+	gcc-ar rcs $@ $(OBJ)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALLFLAGS) -MMD -MP -o $@ $< $(LIB) -lcmocka $(LIBS)
+
+units: $(UNITS)
+
+unit: $(UNITS)
+	@set -e; for t in $(UNITS); do $$t; done
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: all units unit clean
