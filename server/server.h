@@ -1,0 +1,51 @@
+/*
+ * server.h - the one server state: a list of the modules' own structs and nothing else.
+ *
+ * Nobody below server/ sees it. A module's functions take the part they need; what needs several parts takes the
+ * server.
+ */
+#ifndef REDOUBT_SERVER_SERVER_H
+#define REDOUBT_SERVER_SERVER_H
+
+#include <uv.h>
+
+#include "protocol/reply.h"
+#include "protocol/request.h"
+#include "server/options.h"
+#include "server/stats.h"
+
+struct client;
+struct conn;
+
+struct server {
+    uv_loop_t loop;
+    struct options opt;
+    struct keyspace *keys;            /* storage/keyspace.h */
+    struct eviction *eviction;        /* storage/eviction.h */
+    struct lazyfree *lazyfree;        /* storage/lazyfree.h */
+    struct command_table *commands;   /* command.h */
+    struct executor *executor;        /* executor.h */
+    struct network *network;          /* network.h: listeners, ready and touched connections */
+    struct slowlog *slowlog;          /* slowlog.h */
+    struct latency *latency;          /* latency.h: LATENCY's events */
+    struct error_stats *errors;       /* errorstats.h: INFO errorstats */
+    struct log *log;                  /* log.h */
+    struct cron *cron;                /* cron.h: what happens hz times a second */
+    struct reply_pool reply_pool;
+    struct reply_errors reply_errors; /* the last error written, for whoever ran the command */
+    struct stats stats;
+    struct {
+        struct client *first, *last;
+        uint64_t count, next_id;
+        uint64_t monitors, blocked, watching;
+    } clients;
+    uint64_t ticks;       /* clock_ticks() at the end of the last command */
+    int64_t started_us;   /* monotonic */
+    int64_t started_wall_ms;
+    char run_id[41];
+    char replication_id[41];
+    char *executable, *config_file; /* absolute paths, owned; config_file NULL: none */
+    bool stopping;
+};
+
+#endif

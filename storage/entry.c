@@ -1,0 +1,219 @@
+/*
+ * entry.c - the layout of entry.h, in one place.
+ */
+#include "storage/entry.h"
+
+#include "base/memory.h"
+
+enum { HEADER = sizeof(struct entry), LONG_KEY = 255, WORD = 8 };
+
+_Static_assert(sizeof(struct entry) == 6, "the header is six bytes");
+_Static_assert(TYPE_COUNT <= 8 && ENC_COUNT <= 16, "type and encoding share a byte");
+
+/* Deadlines up to the year 10889 take six bytes. */
+static bool deadline_is_wide(int64_t deadline)
+{
+    return deadline >= (int64_t)1 << 48;
+}
+
+static size_t deadline_size(uint8_t flags)
+{
+    if (!(flags & ENTRY_EXPIRES))
+        return 0;
+    return flags & ENTRY_WIDE_DEADLINE ? 8 : 6;
+}
+
+static inline const uint8_t *deadline_at(const struct entry *e)
+{
+    return e->body + (e->key_len == LONG_KEY ? 4 : 0);
+}
+
+struct bytes entry_key(const struct entry *e)
+{
+    if (e->key_len != LONG_KEY)
+        return bytes_of(e->body + deadline_size(e->flags), e->key_len);
+    uint32_t len;
+    memcpy(&len, e->body, sizeof len);
+    return bytes_of(e->body + 4 + deadline_size(e->flags), len);
+}
+
+static uint8_t *value_at(const struct entry *e)
+{
+    struct bytes key = entry_key(e);
+    return (uint8_t *)key.ptr + key.len;
+}
+
+int64_t entry_deadline(const struct entry *e)
+{
+    if (!entry_expires(e))
+        return DEADLINE_NONE;
+    uint64_t deadline = 0;
+    memcpy(&deadline, deadline_at(e), deadline_size(e->flags));
+    return (int64_t)deadline;
+}
+
+bool entry_store_deadline(struct entry *e, int64_t deadline)
+{
+    if (!entry_expires(e) || deadline == DEADLINE_NONE)
+        return false;
+    if (deadline_is_wide(deadline) && !(e->flags & ENTRY_WIDE_DEADLINE))
+        return false;
+    memcpy((uint8_t *)deadline_at(e), &deadline, deadline_size(e->flags));
+    return true;
+}
+
+int64_t entry_int(const struct entry *e)
+{
+    int64_t word;
+    memcpy(&word, value_at(e), sizeof word);
+    return word;
+}
+
+void entry_set_int(struct entry *e, int64_t value)
+{
+    memcpy(value_at(e), &value, sizeof value);
+}
+
+void *entry_pointer(const struct entry *e)
+{
+    return (void *)(uintptr_t)entry_int(e);
+}
+
+void entry_set_pointer(struct entry *e, void *value)
+{
+    entry_set_int(e, (int64_t)(uintptr_t)value);
+}
+
+void entry_set_encoding(struct entry *e, enum value_encoding encoding)
+{
+    e->type_encoding = (uint8_t)((e->type_encoding & 7) | encoding << 4);
+}
+
+struct bytes entry_inline(const struct entry *e)
+{
+    const uint8_t *value = value_at(e);
+    return bytes_of(value + 1, value[0]);
+}
+
+static size_t value_size(const struct entry *e)
+{
+    return e->flags & ENTRY_INLINE ? 1 + (size_t)value_at(e)[0] : WORD;
+}
+
+size_t entry_shell_size(const struct entry *e)
+{
+    return (size_t)(value_at(e) - (const uint8_t *)e) + value_size(e);
+}
+
+/* Everything but the value, whose size is given. */
+static struct entry *shell_create(struct bytes key, uint8_t type_encoding, uint8_t flags,
+                                  int64_t deadline, size_t value)
+{
+    if (deadline != DEADLINE_NONE)
+        flags |= ENTRY_EXPIRES | (deadline_is_wide(deadline) ? ENTRY_WIDE_DEADLINE : 0);
+    bool is_long = key.len >= LONG_KEY;
+    struct entry *e =
+        mem_alloc(HEADER + (is_long ? 4 : 0) + deadline_size(flags) + key.len + value);
+    *e = (struct entry){.type_encoding = type_encoding, .flags = flags};
+    e->key_len = is_long ? LONG_KEY : (uint8_t)key.len;
+    if (is_long) {
+        uint32_t len = (uint32_t)key.len;
+        memcpy(e->body, &len, sizeof len);
+    }
+    memcpy((uint8_t *)deadline_at(e), &deadline, deadline_size(flags));
+    memcpy((char *)entry_key(e).ptr, key.ptr, key.len);
+    return e;
+}
+
+struct entry *entry_create_inline(struct bytes key, struct bytes value,
+                                  enum value_encoding encoding, int64_t deadline)
+{
+    struct entry *e = shell_create(key, (uint8_t)(TYPE_STRING | encoding << 4), ENTRY_INLINE,
+                                   deadline, 1 + value.len);
+    uint8_t *at = value_at(e);
+    at[0] = (uint8_t)value.len;
+    memcpy(at + 1, value.ptr, value.len);
+    return e;
+}
+
+struct entry *entry_create_word(struct bytes key, enum value_type type,
+                                enum value_encoding encoding, int64_t word, int64_t deadline)
+{
+    struct entry *e = shell_create(key, (uint8_t)(type | encoding << 4), 0, deadline, WORD);
+    entry_set_int(e, word);
+    return e;
+}
+
+struct entry *entry_rebuild(const struct entry *e, struct bytes key, int64_t deadline)
+{
+    uint8_t kept = e->flags & ~(ENTRY_EXPIRES | ENTRY_WIDE_DEADLINE | ENTRY_INDEX_MARK);
+    struct entry *copy = shell_create(key, e->type_encoding, kept, deadline, value_size(e));
+    memcpy(copy->clock, e->clock, sizeof e->clock);
+    memcpy(value_at(copy), value_at(e), value_size(e));
+    return copy;
+}
+
+bool entry_store_inline(struct entry *e, struct bytes value, enum value_encoding encoding)
+{
+    if (!(e->flags & ENTRY_INLINE))
+        return false;
+    uint8_t *at = value_at(e);
+    size_t before = (size_t)(at - (uint8_t *)e) + 1;
+    /* The allocator's blocks are multiples of 16 up to 128 bytes: the block stays right for its contents. */
+    size_t old_size = before + at[0], new_size = before + value.len;
+    if (at[0] != value.len && (new_size > 128 || (old_size + 15) / 16 != (new_size + 15) / 16))
+        return false;
+    at[0] = (uint8_t)value.len;
+    memmove(at + 1, value.ptr, value.len);
+    entry_set_encoding(e, encoding);
+    return true;
+}
+
+void entry_free_shell(struct entry *e)
+{
+    mem_free_sized(e, entry_shell_size(e));
+}
+
+const char *entry_type_name(enum value_type type)
+{
+    static const char *const names[] = {"string", "list", "set", "zset", "hash", "stream"};
+    _Static_assert(sizeof names / sizeof *names == TYPE_COUNT, "every type has a name");
+    return names[type];
+}
+
+const char *entry_encoding_name(enum value_encoding encoding)
+{
+    static const char *const names[] = {"int",       "embstr",   "raw",    "listpack",   "quicklist",
+                                        "intset",    "hashtable", "skiplist", "stream", "listpackex"};
+    _Static_assert(sizeof names / sizeof *names == ENC_COUNT, "every encoding has a name");
+    return names[encoding];
+}
+
+/* -- blobs -------------------------------------------------------------------------------------------- */
+
+struct blob *blob_try_create(size_t len)
+{
+    struct blob *b = mem_try_alloc(sizeof *b + len);
+    if (b != NULL)
+        *b = (struct blob){.refs = 1, .len = len, .room = len};
+    return b;
+}
+
+struct blob *blob_create(size_t len)
+{
+    struct blob *b = mem_alloc(sizeof *b + len);
+    *b = (struct blob){.refs = 1, .len = len, .room = len};
+    return b;
+}
+
+void blob_retain(struct blob *b)
+{
+    __atomic_add_fetch(&b->refs, 1, __ATOMIC_RELAXED);
+}
+
+void blob_release(void *blob)
+{
+    struct blob *b = blob;
+    if (b != NULL && __atomic_sub_fetch(&b->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        mem_free(b);
+}

@@ -1,0 +1,51 @@
+/*
+ * expiry.h - which keys have a deadline, in the order of their deadlines.
+ *
+ * A hierarchical timing wheel (Varghese, Lauck, 1987) of 4-byte records: the low 32 bits of a key's hash,
+ * enough to find the key's bucket, never a pointer that would have to be kept right. A sweep looks only
+ * at records whose time has come, and finds the keys through the table.
+ *
+ * Invariant: every key with a deadline has at least one record at a time not after its deadline. So a key
+ * whose deadline moves further away needs no new record (the old one is refiled when it comes up), and a
+ * key that is removed leaves a stale one. When stale records outnumber live keys, the wheel is compacted in
+ * bounded steps. Cost: about 5 bytes for each key with a deadline.
+ */
+#ifndef REDOUBT_STORAGE_EXPIRY_H
+#define REDOUBT_STORAGE_EXPIRY_H
+
+#include "storage/dict.h"
+
+struct expiry_wheel;
+
+struct expiry {
+    struct expiry_wheel *wheel; /* owned; NULL while no key has a deadline */
+    uint64_t keys;              /* keys with a deadline */
+    __int128 deadline_sum;      /* of all of them, for the average */
+};
+
+void expiry_init(struct expiry *x);
+void expiry_fini(struct expiry *x);
+
+/* A key got a deadline, lost it (or was removed), or has another one. Times are ms since 1970. */
+void expiry_add(struct expiry *x, uint64_t hash, int64_t deadline_ms);
+void expiry_drop(struct expiry *x, int64_t deadline_ms);
+void expiry_change(struct expiry *x, uint64_t hash, int64_t old_ms, int64_t new_ms);
+
+/* Find keys whose deadline is before now: visit(entry, context) is called for each and is expected to remove
+ * it from keys (and so to call expiry_drop()). At most limit records are looked at. Returns true if there may be more
+ * that are due. keys is the table of entries (struct entry) that the records refer to. */
+bool expiry_sweep(struct expiry *x, struct dict *keys, int64_t now_ms, uint32_t limit, dict_visit *visit,
+                  void *context);
+/* A few random entries with a deadline (for volatile-* eviction): up to count into out; returns how many.
+ * May repeat; may return fewer when stale records abound, 0 only if there are none. */
+int expiry_sample(struct expiry *x, struct dict *keys, void **out, int count);
+/* Entries with (about) the nearest deadlines: up to count into out. volatile-ttl. */
+int expiry_nearest(struct expiry *x, struct dict *keys, void **out, int count);
+/* Do a bounded part of a compaction if one is needed. */
+void expiry_compact_step(struct expiry *x, struct dict *keys, uint32_t limit);
+/* Average time to live in ms; 0 without keys. */
+int64_t expiry_average_ttl(const struct expiry *x, int64_t now_ms);
+size_t expiry_memory(const struct expiry *x);
+void expiry_check(const struct expiry *x, const struct dict *keys);
+
+#endif

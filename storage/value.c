@@ -1,0 +1,26 @@
+/*
+ * value.c - the rows of value.h.
+ */
+#include "storage/value.h"
+
+#include "storage/string.h"
+
+static const struct value_ops string_ops = {
+    .end = string_free_value,
+    .effort = string_free_effort,
+    .memory = string_memory,
+    .copy = string_copy,
+};
+
+const struct value_ops *value_ops(enum value_type type)
+{
+    static const struct value_ops *const rows[TYPE_COUNT] = {[TYPE_STRING] = &string_ops};
+    return rows[type];
+}
+
+void value_end(void *entry)
+{
+    struct entry *e = entry;
+    value_ops(entry_type(e))->end(e);
+    entry_free_shell(e);
+}

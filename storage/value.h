@@ -1,0 +1,29 @@
+/*
+ * value.h - what every value type offers to the keyspace: one row a type.
+ *
+ * A new type adds its row to value.c and its mutators in a file of its own; keyspace.c does not change.
+ */
+#ifndef REDOUBT_STORAGE_VALUE_H
+#define REDOUBT_STORAGE_VALUE_H
+
+#include "storage/entry.h"
+
+struct value_ops {
+    /* End what the entry points to. Runs on any thread: the entry is in no table any more. */
+    void (*end)(struct entry *e);
+    /* How many allocations end() frees, roughly: large values end in the background. */
+    uint64_t (*effort)(const struct entry *e);
+    /* Bytes besides the entry itself; samples elements are looked at (0: all). */
+    size_t (*memory)(const struct entry *e, uint64_t samples);
+    /* A new entry, in no table, with an equal value under another key. */
+    struct entry *(*copy)(const struct entry *e, struct bytes key, int64_t deadline);
+};
+
+const struct value_ops *value_ops(enum value_type type);
+
+/* End the entry and its value. */
+void value_end(void *entry);
+/* From here on a value's end is worth a hand-over to the background thread. */
+enum { VALUE_LAZY_EFFORT = 64 };
+
+#endif
