@@ -33,6 +33,7 @@ enum client_flag {
 
 struct client {
     struct client *prev, *next; /* all clients, oldest first: server.clients */
+    struct client *next_monitor; /* those that see all commands: server.clients.first_monitor */
     struct server *server;
     struct conn *conn; /* owned by the loop; NULL: nobody is connected */
     uint64_t id;
@@ -54,13 +55,20 @@ struct client {
 enum client_class { CLASS_NORMAL, CLASS_REPLICA, CLASS_PUBSUB, CLASS_MASTER, CLASS_COUNT };
 enum client_class client_class(const struct client *c);
 
-/* A client without connection yet. */
+/* A client without connection yet; authenticated if no password is asked for. */
 struct client *client_create(struct server *s);
 /* End the session's state: transaction, watches, names. Called by conn.c when the connection is gone. */
 void client_destroy(struct client *c);
 /* Ask for the connection to be closed at the end of the turn: flush first, or not. Safe at any time. */
 void client_close(struct client *c, bool flush_first);
+/* NULL: there is none, or it is about to be closed. */
 struct client *client_by_id(struct server *s, uint64_t id);
+/* It may run commands from now on; or only if no password is asked for, as when it was new. */
+void client_authenticate(struct client *c);
+void client_deauthenticate(struct client *c);
+/* Names and versions that clients give themselves go into one line of CLIENT LIST, so they hold no spaces, line ends or
+ * control characters. An empty one clears *field. False, and all as before, if text is not such a word. */
+bool client_set_word(char **field, struct bytes text);
 
 /* "127.0.0.1:51034", "/tmp/redis.sock:0"; "" without connection. Borrowed. */
 const char *client_address(const struct client *c);

@@ -1,0 +1,117 @@
+/*
+ * client.c - the state of one session.
+ *
+ * Clients stand in one list in the order of their ids, oldest first, as CLIENT LIST prints them.
+ * Where a client's bytes come from and go to is the connection's matter (conn.c).
+ */
+#include "server/client.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "server/executor.h"
+#include "server/monitor.h"
+#include "server/server.h"
+#include "server/transaction.h"
+
+static void enlist(struct server *s, struct client *c)
+{
+    c->prev = s->clients.last;
+    if (c->prev != NULL)
+        c->prev->next = c;
+    else
+        s->clients.first = c;
+    s->clients.last = c;
+    s->clients.count++;
+}
+
+static void delist(struct server *s, struct client *c)
+{
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        s->clients.first = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    else
+        s->clients.last = c->prev;
+    s->clients.count--;
+}
+
+struct client *client_create(struct server *s)
+{
+    struct client *c = mem_alloc_zeroed(sizeof(*c));
+    c->server = s;
+    c->id = ++s->clients.next_id;
+    reply_init(&c->reply, &s->reply_pool, &s->reply_errors);
+    c->created_ms = c->active_ms = clock_wall_ms();
+    client_deauthenticate(c);
+    enlist(s, c);
+    return c;
+}
+
+void client_destroy(struct client *c)
+{
+    if (c == NULL)
+        return;
+    monitor_stop(c);
+    transaction_discard(c);
+    delist(c->server, c);
+    reply_fini(&c->reply);
+    mem_free(c->name);
+    mem_free(c->lib_name);
+    mem_free(c->lib_version);
+    mem_free(c);
+}
+
+struct client *client_by_id(struct server *s, uint64_t id)
+{
+    struct client *c = s->clients.first;
+    while (c != NULL && c->id < id)
+        c = c->next;
+    return c != NULL && c->id == id && (c->flags & CLIENT_CLOSE_NOW) == 0 ? c : NULL;
+}
+
+enum client_class client_class(const struct client *c)
+{
+    (void)c; /* monitors count as normal clients, as in Redis */
+    return CLASS_NORMAL;
+}
+
+void client_authenticate(struct client *c)
+{
+    c->user = "default";
+    c->flags |= CLIENT_AUTHENTICATED;
+    c->gates &= ~(uint32_t)GATE_UNAUTHENTICATED;
+}
+
+void client_deauthenticate(struct client *c)
+{
+    client_authenticate(c);
+    if (c->server->opt.requirepass[0] != '\0') {
+        c->flags &= ~(uint32_t)CLIENT_AUTHENTICATED;
+        c->gates |= GATE_UNAUTHENTICATED;
+    }
+}
+
+bool client_set_word(char **field, struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '!' || text.ptr[i] > '~')
+            return false;
+    }
+    mem_free(*field);
+    *field = text.len > 0 ? mem_copy_bytes(text.ptr, text.len) : NULL;
+    return true;
+}
+
+static size_t text_size(const char *text)
+{
+    return text != NULL ? mem_size_of(text) : 0;
+}
+
+size_t client_memory(const struct client *c)
+{
+    return mem_size_of(c) + reply_memory(&c->reply) + client_input_room(c) + c->argument_memory +
+           transaction_memory(c) + text_size(c->name) + text_size(c->lib_name) +
+           text_size(c->lib_version);
+}
