@@ -1,8 +1,8 @@
 /*
  * digest.h - a fingerprint of data: what DEBUG DIGEST and DEBUG DIGEST-VALUE show.
  *
- * Equal data has equal digests, whatever the encodings, the order in tables, or the server that computes it; no
- * data at all has the digest zero. Not cryptographic.
+ * Equal data has equal digests, whatever the encodings, the order in tables, or the server that
+ * computes it; no data at all has the digest zero. Not cryptographic.
  */
 #ifndef REDOUBT_SERVER_DIGEST_H
 #define REDOUBT_SERVER_DIGEST_H

@@ -1,5 +1,6 @@
 /*
- * memory_report.h - where the memory is: the figures behind INFO memory, MEMORY STATS and MEMORY DOCTOR.
+ * memory_report.h - where the memory is: the figures behind INFO memory, MEMORY STATS and MEMORY
+ * DOCTOR.
  */
 #ifndef REDOUBT_SERVER_MEMORY_REPORT_H
 #define REDOUBT_SERVER_MEMORY_REPORT_H

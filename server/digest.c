@@ -1,0 +1,79 @@
+/*
+ * digest.c - chained XXH3 for what has an order, exclusive or for what has none.
+ */
+#include "server/digest.h"
+
+#include <stdio.h>
+#include <xxhash.h>
+
+#include "storage/string.h"
+
+void digest_mix(struct digest *d, struct bytes data)
+{
+    uint64_t first, second;
+    uint32_t third;
+    memcpy(&first, d->bytes, 8);
+    memcpy(&second, d->bytes + 8, 8);
+    memcpy(&third, d->bytes + 16, 4);
+    XXH128_canonical_t wide;
+    XXH128_canonicalFromHash(&wide, XXH3_128bits_withSeed(data.ptr, data.len, first ^ third));
+    XXH64_canonical_t narrow;
+    XXH64_canonicalFromHash(&narrow, XXH3_64bits_withSeed(data.ptr, data.len, ~second));
+    memcpy(d->bytes, wide.digest, 16);
+    memcpy(d->bytes + 16, narrow.digest, 4);
+}
+
+void digest_join(struct digest *d, const struct digest *part)
+{
+    for (int i = 0; i < DIGEST_LEN; i++)
+        d->bytes[i] ^= part->bytes[i];
+}
+
+static void mix_string(struct digest *d, const struct entry *e)
+{
+    char scratch[NUMBER_TEXT_MAX];
+    digest_mix(d, string_view(e, scratch));
+}
+
+/* How a type's value is folded in. A value type adds its row here. */
+static void (*const mix_value[TYPE_COUNT])(struct digest *d, const struct entry *e) = {
+    [TYPE_STRING] = mix_string,
+};
+
+struct digest digest_value(const struct entry *e)
+{
+    struct digest d = {0};
+    digest_mix(&d, bytes_of_text(entry_type_name(entry_type(e))));
+    if (mix_value[entry_type(e)] != NULL)
+        mix_value[entry_type(e)](&d, e);
+    if (entry_expires(e))
+        digest_mix(&d, bytes_of_text("expires"));
+    return d;
+}
+
+struct digest digest_keyspace(struct keyspace *ks)
+{
+    struct digest whole = {0};
+    for (int i = 0; i < ks->db_count; i++) {
+        struct dict_iter it;
+        dict_iter_begin(&it, &ks->dbs[i].keys);
+        for (struct entry *e; (e = dict_iter_next(&it)) != NULL;) {
+            if (keyspace_is_dead(ks, e))
+                continue;
+            struct digest key = {0}, value = digest_value(e);
+            int32_t db = i;
+            digest_mix(&key, bytes_of(&db, sizeof db));
+            digest_mix(&key, entry_key(e));
+            digest_mix(&key, bytes_of(value.bytes, sizeof value.bytes));
+            digest_join(&whole, &key);
+        }
+        dict_iter_end(&it);
+    }
+    return whole;
+}
+
+void digest_format(const struct digest *d, char out[DIGEST_HEX_LEN + 1])
+{
+    for (int i = 0; i < DIGEST_LEN; i++)
+        snprintf(out + 2 * (size_t)i, 3, "%02x", d->bytes[i]);
+}
