@@ -37,6 +37,7 @@ struct server {
     struct {
         struct client *first, *last;
         uint64_t count, next_id;
+        struct client *first_monitor; /* monitor.h */
         uint64_t monitors, blocked, watching;
     } clients;
     uint64_t ticks;       /* clock_ticks() at the end of the last command */
