@@ -263,9 +263,11 @@ static bool parse_filter_or_reply(struct call *call, int i, struct kill_filter *
     return false;
 }
 
-static bool is_text(struct bytes wanted, const char *text)
+/* Addresses are only asked for if they are wanted: making their texts costs a system call. */
+static bool address_fits(struct bytes wanted, const struct client *c,
+                         const char *(*address_of)(const struct client *))
 {
-    return wanted.ptr == NULL || bytes_equal(wanted, bytes_of_text(text));
+    return wanted.ptr == NULL || bytes_equal(wanted, bytes_of_text(address_of(c)));
 }
 
 static bool filter_takes(const struct kill_filter *filter, const struct client *c, int64_t now_ms)
@@ -275,8 +277,9 @@ static bool filter_takes(const struct kill_filter *filter, const struct client *
     return (filter->id == 0 || filter->id == c->id) &&
            (filter->class == CLASS_COUNT || filter->class == client_class(c)) &&
            (filter->age_s == 0 || (now_ms - c->created_ms) / 1000 >= filter->age_s) &&
-           is_text(filter->user, c->user) && is_text(filter->address, client_address(c)) &&
-           is_text(filter->local, client_local_address(c));
+           (filter->user.ptr == NULL || bytes_equal(filter->user, bytes_of_text(c->user))) &&
+           address_fits(filter->address, c, client_address) &&
+           address_fits(filter->local, c, client_local_address);
 }
 
 /* Returns how many were killed. The caller itself is only marked in *self: it is to get its reply.
@@ -397,7 +400,7 @@ static void cmd_client_help(struct call *call)
         "    * MAXAGE <seconds>",
         "      are at least this old.",
         "    * SKIPME (YES|NO)",
-        "      Spare the connection that asks (default: yes).",
+        "      spare the connection that asks (default: yes).",
         "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
         "      are of this type.",
         "    * USER <username>",
