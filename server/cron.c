@@ -286,6 +286,11 @@ void cron_set_hz(struct cron *c, int hz)
     uv_timer_start(&c->tick, on_tick, period_ms, period_ms);
 }
 
+int cron_hz(const struct cron *c)
+{
+    return c->hz;
+}
+
 void cron_set_active_expire(struct cron *c, bool on)
 {
     c->expire = on;

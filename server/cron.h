@@ -10,8 +10,9 @@
 struct server;
 struct cron *cron_start(struct server *s);
 void cron_stop(struct cron *c);
-/* CONFIG SET hz. */
+/* CONFIG SET hz: kept within 1 and 500. */
 void cron_set_hz(struct cron *c, int hz);
+int cron_hz(const struct cron *c);
 /* DEBUG SET-ACTIVE-EXPIRE, DEBUG PAUSE-CRON. */
 void cron_set_active_expire(struct cron *c, bool on);
 void cron_pause(struct cron *c, bool on);
