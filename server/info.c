@@ -69,6 +69,14 @@ static void field_size(struct text *out, const char *name, size_t bytes)
     field_human(out, human, bytes);
 }
 
+static void field_option(struct text *out, const char *name, const struct server *s,
+                         enum option_id id)
+{
+    text_addf(out, "%s:", name);
+    options_get(&s->opt, id, out);
+    text_addf(out, "\r\n");
+}
+
 /* -- server, clients
  * ------------------------------------------------------------------------------------- */
 
