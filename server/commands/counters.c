@@ -80,6 +80,23 @@ static void cmd_decrby(struct call *call)
         add(call, -amount);
 }
 
+/* Store a float as text; the deadline stays. What looks like an integer is no int to OBJECT
+ * ENCODING until an integer command changes it. */
+static struct entry *store_float(struct call *call, struct entry *old, struct key key,
+                                 struct bytes text)
+{
+    struct keyspace *ks = call->keys;
+    int64_t deadline = old != NULL ? entry_deadline(old) : DEADLINE_NONE, integer;
+    if (!number_parse_i64(text, &integer))
+        return string_set(ks, call->db, old, key, text, deadline);
+    struct entry *e = entry_create_inline(key.name, text, ENC_EMBSTR, deadline);
+    if (old != NULL)
+        keyspace_replace(ks, call->db, old, e, key.hash);
+    else
+        keyspace_add(ks, call->db, e, key.hash);
+    return e;
+}
+
 static void cmd_incrbyfloat(struct call *call)
 {
     struct entry *e = call_find_for_write(call, 1);
@@ -98,7 +115,7 @@ static void cmd_incrbyfloat(struct call *call)
     char text[NUMBER_LONG_DOUBLE_MAX];
     struct bytes result = bytes_of(text, number_format_long_double(text, value));
     struct key key = call_key(call, 1);
-    string_set(call->keys, call->db, e, key, result, e != NULL ? entry_deadline(e) : DEADLINE_NONE);
+    store_float(call, e, key, result);
     keyspace_changed(call->keys, call->db, key.name, EVENT_STRING, "incrbyfloat");
     reply_bulk(call->reply, result);
 }
@@ -220,8 +237,7 @@ static struct entry *store(struct call *call, const struct increx *x, struct ent
     if (x->is_float) {
         char text[NUMBER_LONG_DOUBLE_MAX];
         size_t len = number_format_long_double(text, out->value.f);
-        stored = string_set(call->keys, call->db, e, key, bytes_of(text, len),
-                            e != NULL ? entry_deadline(e) : DEADLINE_NONE);
+        stored = store_float(call, e, key, bytes_of(text, len));
     } else {
         stored = string_set_int(call->keys, call->db, e, key, out->value.i);
     }
