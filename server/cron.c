@@ -51,8 +51,7 @@ struct cron {
     struct recent_buffers buffers;
 };
 
-/* -- active expiry
- * ------------------------------------------------------------------------------------- */
+/* -- active expiry ----------------------------------------------------------------------------- */
 
 /* The share of time that expiry may take, in percent: active-expire-effort 1 is 25, each step
  * adds 2. */
@@ -119,8 +118,7 @@ static void compact_indexes(struct cron *c)
     }
 }
 
-/* -- clients
- * ------------------------------------------------------------------------------------------- */
+/* -- clients ----------------------------------------------------------------------------------- */
 
 static void close_if_idle(struct client *c, int64_t now_ms)
 {
@@ -203,8 +201,7 @@ static void look_at_clients(struct cron *c)
     publish_buffers(&c->buffers, &s->stats);
 }
 
-/* -- the tick
- * ------------------------------------------------------------------------------------------ */
+/* -- the tick ---------------------------------------------------------------------------------- */
 
 static void read_rates(struct cron *c)
 {
@@ -247,8 +244,7 @@ static void on_tick(uv_timer_t *timer)
     s->stats.cycle_cron_ticks += clock_ticks() - start;
 }
 
-/* -- life
- * ---------------------------------------------------------------------------------------------- */
+/* -- life -------------------------------------------------------------------------------------- */
 
 struct cron *cron_start(struct server *s)
 {

@@ -77,8 +77,7 @@ static void field_option(struct text *out, const char *name, const struct server
     text_addf(out, "\r\n");
 }
 
-/* -- server, clients
- * ------------------------------------------------------------------------------------- */
+/* -- server, clients --------------------------------------------------------------------------- */
 
 /* What tells this build from others. */
 static const char BUILD[] = REDOUBT_VERSION " " REDIS_VERSION " " __VERSION__;
@@ -141,8 +140,7 @@ static void write_clients(struct server *s, struct text *out)
     field_int(out, "total_blocking_keys_on_nokey", 0);
 }
 
-/* -- memory
- * ---------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 static void write_memory_use(const struct memory_report *m, struct text *out)
 {
@@ -210,8 +208,7 @@ static void write_memory(struct server *s, struct text *out)
     field_count(out, "lazyfreed_objects", lazyfree_done(s->lazyfree));
 }
 
-/* -- persistence: none yet, and nothing pretends to be saved
- * --------------------------------------------- */
+/* -- persistence: none yet, and nothing pretends to be saved ----------------------------------- */
 
 static void write_persistence(struct server *s, struct text *out)
 {
@@ -247,11 +244,10 @@ static void write_persistence(struct server *s, struct text *out)
     field_int(out, "module_fork_last_cow_size", 0);
 }
 
-/* -- stats
- * -----------------------------------------------------------------------------------------------
- */
+/* -- stats ------------------------------------------------------------------------------------- */
+*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
 
-static uint64_t ticks_to_us(uint64_t ticks)
+    static uint64_t ticks_to_us(uint64_t ticks)
 {
     return clock_ticks_to_ns(ticks) / 1000;
 }
@@ -363,8 +359,7 @@ static void write_transactions(struct server *s, struct text *out)
     field_count(out, "transactions_rolled_back", s->stats.execs_rolled_back);
 }
 
-/* -- replication, cpu, modules
- * --------------------------------------------------------------------------- */
+/* -- replication, cpu, modules ----------------------------------------------------------------- */
 
 static void write_replication(struct server *s, struct text *out)
 {
@@ -407,8 +402,7 @@ static void write_modules(struct server *s, struct text *out)
     (void)out;
 }
 
-/* -- commands and errors
- * --------------------------------------------------------------------------------- */
+/* -- commands and errors ----------------------------------------------------------------------- */
 
 static void write_command(struct command_slot *slot, void *out)
 {
@@ -472,8 +466,7 @@ static void write_latencystats(struct server *s, struct text *out)
         command_each(s->commands, write_latency, &context);
 }
 
-/* -- cluster, keyspace, debug
- * ---------------------------------------------------------------------------- */
+/* -- cluster, keyspace, debug ------------------------------------------------------------------ */
 
 static void write_cluster(struct server *s, struct text *out)
 {
@@ -500,8 +493,7 @@ static void write_debug(struct server *s, struct text *out)
     field_count(out, "eventloop_cmd_per_cycle_max", s->stats.cycle_commands_max);
 }
 
-/* -- the sections
- * ---------------------------------------------------------------------------------------- */
+/* -- the sections ------------------------------------------------------------------------------ */
 
 /* Who sees a section without naming it. */
 enum group { ON_REQUEST, IN_ALL, IN_DEFAULT };

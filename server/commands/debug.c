@@ -50,8 +50,7 @@ static bool switch_at(const struct call *call, int i)
     return number_parse_i64(call->argv[i], &value) && value != 0;
 }
 
-/* -- ways to end the process
- * ----------------------------------------------------------------------------- */
+/* -- ways to end the process ------------------------------------------------------------------- */
 
 static void debug_segfault(struct call *call)
 {
@@ -81,12 +80,11 @@ static void debug_oom(struct call *call)
     reply_ok(call->reply);
 }
 
-/* -- keys
- * ------------------------------------------------------------------------------------------------
- */
+/* -- keys -------------------------------------------------------------------------------------- */
+*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --* /
 
-/* The entry, dead or alive, without a trace; NULL: answered. */
-static struct entry *find_any_or_reply(struct call *call, int i)
+    /* The entry, dead or alive, without a trace; NULL: answered. */
+    static struct entry *find_any_or_reply(struct call *call, int i)
 {
     struct key key = call_key(call, i);
     struct entry *e = dict_find(&call->keys->dbs[call->db].keys, key.name, key.hash);
@@ -193,8 +191,7 @@ static void debug_populate(struct call *call)
     reply_ok(call->reply);
 }
 
-/* -- tables
- * ---------------------------------------------------------------------------------------------- */
+/* -- tables ------------------------------------------------------------------------------------ */
 
 static void debug_htstats(struct call *call)
 {
@@ -233,8 +230,7 @@ static void debug_dict_resizing(struct call *call)
     reply_ok(call->reply);
 }
 
-/* -- the allocator's controls
- * ------------------------------------------------------------------------------ */
+/* -- the allocator's controls ------------------------------------------------------------------ */
 
 #ifdef REDOUBT_JEMALLOC
 
@@ -291,11 +287,10 @@ static void debug_mallctl_str(struct call *call)
 
 #endif
 
-/* -- replies
- * -----------------------------------------------------------------------------------------------
- */
+/* -- replies ----------------------------------------------------------------------------------- */
+*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
 
-static void protocol_string(struct reply *r)
+    static void protocol_string(struct reply *r)
 {
     reply_bulk_text(r, "Hello World");
 }
@@ -413,8 +408,7 @@ static void debug_error(struct call *call)
     reply_error_bytes(call->reply, call->argv[2]);
 }
 
-/* -- the server
- * -------------------------------------------------------------------------------------------- */
+/* -- the server -------------------------------------------------------------------------------- */
 
 static void debug_sleep(struct call *call)
 {
@@ -493,8 +487,7 @@ static void debug_replybuffer(struct call *call)
 
 static void debug_help(struct call *call);
 
-/* -- the table
- * --------------------------------------------------------------------------------------------- */
+/* -- the table --------------------------------------------------------------------------------- */
 
 static const struct subcommand {
     const char *name;

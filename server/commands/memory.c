@@ -15,8 +15,7 @@
 
 enum { USAGE_SAMPLES = 5 };
 
-/* -- MEMORY USAGE
- * -------------------------------------------------------------------------------------- */
+/* -- MEMORY USAGE ------------------------------------------------------------------------------ */
 
 static void cmd_memory_usage(struct call *call)
 {
@@ -40,8 +39,7 @@ static void cmd_memory_usage(struct call *call)
         reply_int(call->reply, (int64_t)keyspace_entry_memory(e, (uint64_t)samples));
 }
 
-/* -- MEMORY STATS
- * -------------------------------------------------------------------------------------- */
+/* -- MEMORY STATS ------------------------------------------------------------------------------ */
 
 struct stats_map {
     struct reply *reply;
@@ -125,8 +123,7 @@ static void cmd_memory_stats(struct call *call)
     reply_map_at(call->reply, mark, map.pairs);
 }
 
-/* -- MEMORY DOCTOR
- * ------------------------------------------------------------------------------------- */
+/* -- MEMORY DOCTOR ----------------------------------------------------------------------------- */
 
 enum { DOCTOR_MIN_BYTES = 5 << 20, DOCTOR_GAP_BYTES = 10 << 20, DOCTOR_CLIENT_BYTES = 200 << 10 };
 
@@ -189,8 +186,7 @@ static void cmd_memory_doctor(struct call *call)
     text_fini(&findings);
 }
 
-/* -- MEMORY MALLOC-STATS, PURGE, HELP
- * ------------------------------------------------------------------- */
+/* -- MEMORY MALLOC-STATS, PURGE, HELP ---------------------------------------------------------- */
 
 #ifdef REDOUBT_JEMALLOC
 static void collect(void *out, const char *part)
