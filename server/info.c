@@ -245,9 +245,8 @@ static void write_persistence(struct server *s, struct text *out)
 }
 
 /* -- stats ------------------------------------------------------------------------------------- */
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
 
-    static uint64_t ticks_to_us(uint64_t ticks)
+static uint64_t ticks_to_us(uint64_t ticks)
 {
     return clock_ticks_to_ns(ticks) / 1000;
 }

@@ -81,10 +81,9 @@ static void debug_oom(struct call *call)
 }
 
 /* -- keys -------------------------------------------------------------------------------------- */
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --* /
 
-    /* The entry, dead or alive, without a trace; NULL: answered. */
-    static struct entry *find_any_or_reply(struct call *call, int i)
+/* The entry, dead or alive, without a trace; NULL: answered. */
+static struct entry *find_any_or_reply(struct call *call, int i)
 {
     struct key key = call_key(call, i);
     struct entry *e = dict_find(&call->keys->dbs[call->db].keys, key.name, key.hash);
@@ -288,9 +287,8 @@ static void debug_mallctl_str(struct call *call)
 #endif
 
 /* -- replies ----------------------------------------------------------------------------------- */
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
 
-    static void protocol_string(struct reply *r)
+static void protocol_string(struct reply *r)
 {
     reply_bulk_text(r, "Hello World");
 }
