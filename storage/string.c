@@ -202,7 +202,7 @@ static struct blob *own_blob(struct keyspace *ks, struct entry *e, size_t len)
         }
         return b;
     }
-    struct blob *copy = blob_create(room_for(len));
+    struct blob *copy = blob_create(room_for(len > b->len ? len : b->len));
     memcpy(copy->data, b->data, b->len);
     copy->len = b->len;
     entry_set_pointer(e, copy);

@@ -37,7 +37,7 @@ static struct header *header_at(const struct undo *u, size_t offset)
 void *undo_record(struct undo *u, const struct undo_kind *kind, size_t size)
 {
     assert(u->depth > 0);
-    size_t total = sizeof(struct header) + ((size + 7) & ~(size_t)7);
+    size_t total = sizeof(struct header) + ((size + 15) & ~(size_t)15);
     if (u->used + total > u->room) {
         u->room = (u->used + total) * 2 + 512;
         u->log = mem_resize(u->log, u->room);

@@ -53,7 +53,7 @@ struct undo_section undo_begin(struct keyspace *ks);
 void undo_commit(struct keyspace *ks, struct undo_section section);
 void undo_rollback(struct keyspace *ks, struct undo_section section);
 
-/* Room for a record of this kind (aligned to 8), to be filled by the caller at once. Only while open. */
+/* Room for a record of this kind (aligned to 16), to be filled by the caller at once. Only while open. */
 void *undo_record(struct undo *u, const struct undo_kind *kind, size_t size);
 /* Bytes that the log takes and keeps alive. */
 size_t undo_memory(const struct undo *u);
