@@ -49,6 +49,7 @@ struct request_parser {
         size_t offset, len;
     } * parts; /* arguments understood so far, while incomplete; owned */
     uint32_t part_count, part_room;
+    bool supplied;      /* the last part came from request_supply(): its line end is still to come */
 
     /* public, valid after REQUEST_MORE: a bulk of at least REQUEST_BIG_BULK bytes is under way. big_len is
      * its length (0: none), big_at where its first byte is in the fed bytes, big_have how many are there. */
