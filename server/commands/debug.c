@@ -18,6 +18,7 @@
 #include "server/client.h"
 #include "server/command.h"
 #include "server/commands/object.h"
+#include "server/crash.h"
 #include "server/cron.h"
 #include "server/debug_gate.h"
 #include "server/digest.h"
@@ -61,16 +62,12 @@ static void debug_segfault(struct call *call)
 
 static void debug_panic(struct call *call)
 {
-    log_write(call->server->log, LOG_LEVEL_WARNING, "=== PANIC: DEBUG PANIC was called ===");
-    abort();
+    server_panic(call->server, "DEBUG PANIC was called");
 }
 
 static void debug_assert(struct call *call)
 {
-    log_write(call->server->log, LOG_LEVEL_WARNING, "=== ASSERTION FAILED ===");
-    log_write(call->server->log, LOG_LEVEL_WARNING, "==> %s:%d '1 == 2' is not true", __FILE__,
-              __LINE__);
-    abort();
+    crash_assertion(call->server, __FILE__, __LINE__, "1 == 2");
 }
 
 static void debug_oom(struct call *call)
