@@ -7,8 +7,9 @@
  *
  * Invariant: every key with a deadline has at least one record at a time not after its deadline. So a key
  * whose deadline moves further away needs no new record (the old one is refiled when it comes up), and a
- * key that is removed leaves a stale one. When stale records outnumber live keys, the wheel is compacted in
- * bounded steps. Cost: about 5 bytes for each key with a deadline.
+ * key that is removed leaves a stale one. When stale records outnumber half of the table's keys, the index is
+ * built anew in bounded steps. Cost: a little over 4 bytes for each key with a deadline, and up to 2 for each
+ * key of the table while stale records abound.
  */
 #ifndef REDOUBT_STORAGE_EXPIRY_H
 #define REDOUBT_STORAGE_EXPIRY_H
@@ -31,17 +32,20 @@ void expiry_add(struct expiry *x, uint64_t hash, int64_t deadline_ms);
 void expiry_drop(struct expiry *x, int64_t deadline_ms);
 void expiry_change(struct expiry *x, uint64_t hash, int64_t old_ms, int64_t new_ms);
 
-/* Find keys whose deadline is before now: visit(entry, context) is called for each and is expected to remove
- * it from keys (and so to call expiry_drop()). At most limit records are looked at. Returns true if there may be more
- * that are due. keys is the table of entries (struct entry) that the records refer to. */
+/* Find keys whose deadline is before now (and not in the present tick of 16 ms): visit(entry, context) is
+ * called for each and is expected to remove it from keys (and so to call expiry_drop()). At most limit
+ * records are looked at. Returns true if there may be more that are due. keys is the table of entries
+ * (struct entry) that the records refer to. */
 bool expiry_sweep(struct expiry *x, struct dict *keys, int64_t now_ms, uint32_t limit, dict_visit *visit,
                   void *context);
 /* A few random entries with a deadline (for volatile-* eviction): up to count into out; returns how many.
- * May repeat; may return fewer when stale records abound, 0 only if there are none. */
+ * May repeat; may return fewer when stale records abound, 0 only if there are none. Drops stale records that
+ * it meets, as expiry_nearest() does. */
 int expiry_sample(struct expiry *x, struct dict *keys, void **out, int count);
 /* Entries with (about) the nearest deadlines: up to count into out. volatile-ttl. */
 int expiry_nearest(struct expiry *x, struct dict *keys, void **out, int count);
-/* Do a bounded part of a compaction if one is needed. */
+/* Do a part of a compaction if one is needed: look at about limit keys, or at four for each record added
+ * since the last step if that is more. Call it often. */
 void expiry_compact_step(struct expiry *x, struct dict *keys, uint32_t limit);
 /* Average time to live in ms; 0 without keys. */
 int64_t expiry_average_ttl(const struct expiry *x, int64_t now_ms);
