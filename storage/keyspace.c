@@ -511,7 +511,7 @@ static void tell(struct keyspace *ks, int db, struct bytes name, enum event_clas
 {
     if (changed) {
         if (__builtin_expect(ks->dbs[db].watched.count > 0, 0))
-            watch_bump(ks, db, name, dict_hash(name));
+            watch_bump(ks, db, name, dict_hash(name), class == EVENT_EXPIRED);
         ks->dirty += event != NULL;
         ks->expired += class == EVENT_EXPIRED;
         ks->evicted += class == EVENT_EVICTED;

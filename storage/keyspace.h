@@ -70,6 +70,7 @@ struct keyspace {
     bool keep_expired;     /* dead keys are invisible but stay (replicas, DEBUG SET-ACTIVE-EXPIRE tests) */
     uint64_t dirty;        /* changes so far */
     uint64_t expired, evicted, hits, misses;
+    uint64_t last_version; /* of a watched key: watch.h */
     struct undo *undo;         /* owned; open or not */
     struct lazyfree *lazyfree; /* borrowed; NULL: free at once */
     struct keyspace_hooks hooks;

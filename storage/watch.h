@@ -13,6 +13,7 @@
 
 struct watched_key {
     uint64_t version;
+    uint64_t quiet_since; /* the oldest version behind which nothing happened but burials */
     uint64_t hash;
     uint32_t refs;
     int db;
@@ -24,7 +25,7 @@ struct watched_key {
 struct watch {
     struct watched_key *key; /* a reference, given back by watch_end() */
     uint64_t version;
-    bool was_dead; /* the key had expired already when it was watched: its burial is no change */
+    bool was_live; /* else it was absent or had expired: the burial of a dead key is no change then */
 };
 
 struct watch watch_begin(struct keyspace *ks, int db, struct key key);
@@ -32,8 +33,8 @@ void watch_end(struct keyspace *ks, struct watch *w);
 /* Has the key changed, or expired, since? */
 bool watch_is_broken(const struct keyspace *ks, const struct watch *w);
 
-/* The key changed: called by keyspace_changed(). */
-void watch_bump(struct keyspace *ks, int db, struct bytes key, uint64_t hash);
+/* The key changed: called by keyspace_changed(). buried: it had expired and was removed for that. */
+void watch_bump(struct keyspace *ks, int db, struct bytes key, uint64_t hash, bool buried);
 /* Distinct watched keys. */
 uint64_t watch_count(const struct keyspace *ks);
 
