@@ -206,7 +206,7 @@ void wheel_file(struct wheel *w, uint32_t record, uint64_t tick)
 
 bool wheel_next(const struct wheel *w, uint64_t from, struct wheel_slot *slot)
 {
-    bool found = false;
+    *slot = (struct wheel_slot){.tick = UINT64_MAX};
     for (int level = WHEEL_LEVELS - 1; level >= 0; level--) {
         uint64_t occupied = w->levels[level].occupied;
         if (occupied == 0)
@@ -215,11 +215,10 @@ bool wheel_next(const struct wheel *w, uint64_t from, struct wheel_slot *slot)
         uint64_t turned = occupied >> now | occupied << (-now & (WHEEL_SLOTS - 1));
         unsigned distance = (unsigned)__builtin_ctzll(turned);
         uint64_t tick = slot_tick(from, level, distance);
-        if (!found || tick < slot->tick)
+        if (tick < slot->tick)
             *slot = (struct wheel_slot){level, (now + distance) % WHEEL_SLOTS, tick};
-        found = true;
     }
-    return found;
+    return slot->tick != UINT64_MAX;
 }
 
 uint32_t wheel_take(struct wheel *w, struct wheel_slot slot, uint32_t *out, uint32_t max)
