@@ -30,15 +30,16 @@ enum command_flag {
     CMD_ASKING = 1 << 12,
     CMD_FAST = 1 << 13,
     CMD_NO_AUTH = 1 << 14,
-    CMD_MAY_REPLICATE = 1 << 15,
+    CMD_MAY_REPLICATE = 1 << 15, /* not printed */
     CMD_NO_MANDATORY_KEYS = 1 << 16,
     CMD_NO_ASYNC_LOADING = 1 << 17,
     CMD_NO_MULTI = 1 << 18,
     CMD_ALLOW_BUSY = 1 << 19,
-    CMD_TOUCHES_ARBITRARY_KEYS = 1 << 20,
+    CMD_TOUCHES_ARBITRARY_KEYS = 1 << 20, /* not printed */
     CMD_PROTECTED = 1 << 21,   /* needs enable-debug-command and the like; not printed */
     CMD_UNQUEUED = 1 << 22,    /* runs at once inside MULTI: EXEC, DISCARD, MULTI, WATCH, QUIT, RESET; not printed */
     CMD_DEPRECATED = 1 << 23,  /* doc flag */
+    CMD_SYSTEM = 1 << 24,      /* doc flag: of no use to clients ("syscmd") */
 };
 
 /* ACL categories; those that follow from flags (read, write, fast, slow, admin, dangerous, blocking, pubsub) need
@@ -88,7 +89,9 @@ struct key_spec {
     int16_t first;       /* begin: index of the first key; 0 with unknown */
     bool unknown;        /* neither begin nor end can be told from the row: get_keys does */
     bool counted;        /* find: argument first+count_at holds how many keys follow, the first at first+key_at */
-    int16_t last, step, limit; /* find, not counted: last key relative to the first (negative: from the end) */
+    int16_t last, limit; /* find, not counted: last key relative to the first (negative: from the end); limit 2: it
+                          * ends after half of the arguments that are left, as STREAMS has keys and ids */
+    int16_t step;        /* from key to key; 0 means 1 */
     int16_t count_at, key_at;
 };
 #define KEYS(...) .keys = (const struct key_spec[]){__VA_ARGS__}, \
@@ -129,11 +132,12 @@ struct command_slot {
     const struct command *row;
     const struct command_slot *parent; /* the container of a subcommand */
     char *full_name;                   /* "config|set"; owned by the table */
-    char *name;                        /* what it is called now (rename-command); NULL: disabled */
+    char *name;                        /* what it is called now (rename-command); NULL: disabled; owned */
     struct command_slot *subs;         /* owned; sub_count of them */
     int sub_count;
     uint32_t flags, categories;        /* complete */
-    uint16_t first_key;                /* argument index of the first key for the prefetcher, 0: none */
+    uint16_t first_key;                /* argument index of the first key for the prefetcher, 0: none; a request may be
+                                        * too short to have it */
     uint64_t calls, ticks, rejected, failed;
     struct histogram *latency;         /* owned; NULL until first used */
 };
