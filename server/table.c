@@ -16,6 +16,7 @@
 /* The busiest first: in the index, the first to come gets its own cell. */
 #define FAMILIES(X)                                                                                \
     X(string_commands)                                                                             \
+    X(counter_commands)                                                                            \
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \
@@ -23,6 +24,7 @@
     X(scan_commands)                                                                               \
     X(object_commands)                                                                             \
     X(compare_commands)                                                                            \
+    X(lcs_commands)                                                                                \
     X(client_commands)                                                                             \
     X(command_commands)                                                                            \
     X(server_commands)                                                                             \
