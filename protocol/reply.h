@@ -43,6 +43,8 @@ struct reply {
     char *at, *end;            /* free room of the last chunk; NULL: none */
     struct reply_chunk *first, *last;
     size_t closed;             /* bytes in all chunks but the last */
+    size_t sent;               /* bytes of the first chunk that are gone already */
+    size_t memory;             /* of chunks and referenced values */
     uint8_t resp;              /* 2 or 3 */
     bool muted;                /* CLIENT REPLY OFF or SKIP: everything is dropped but errors are counted */
     struct reply_pool *pool;   /* borrowed */
@@ -86,7 +88,7 @@ void reply_push(struct reply *r, int64_t count); /* an array to RESP2 */
 void reply_attribute(struct reply *r, int64_t pairs); /* RESP3 only: do not call for RESP2 */
 
 /* A container whose count is known only after its elements: remember where, then set it right. Nestable,
- * closed in reverse order. */
+ * closed in reverse order. Nothing may be sent in between. */
 struct reply_mark {
     struct reply_chunk *chunk;
     size_t len;    /* bytes in that chunk */
@@ -101,7 +103,7 @@ void reply_rewind(struct reply *r, struct reply_mark mark);
 
 /* Bytes that are RESP already. */
 void reply_raw(struct reply *r, struct bytes encoded);
-/* Append all of from, which is empty then. */
+/* Append all of from, of which nothing was sent yet; it is empty then. Both share a pool. */
 void reply_move(struct reply *r, struct reply *from);
 
 /* -- sending ------------------------------------------------------------------------------------------ */
