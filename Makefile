@@ -23,6 +23,8 @@ else
 OPT := -O3 -fno-omit-frame-pointer -flto=auto -fno-semantic-interposition
 endif
 ifneq ($(SANITIZE),)
+# -Wformat-truncation sees dangers where the sanitizers have rewritten the code.
+WARN += -Wno-format-truncation
 OPT  := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
 else
 BASE += -DREDOUBT_JEMALLOC

@@ -143,7 +143,7 @@ void mem_free_sized(void *block, size_t size)
 
 size_t mem_usable(size_t size)
 {
-    return (size + 15) & ~(size_t)15;
+    return size;
 }
 
 void mem_thread_enter(void)

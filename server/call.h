@@ -32,8 +32,12 @@ struct key call_key(const struct call *call, int i);
 
 /* Find a key to read: counts a hit or miss, stamps the access clock. NULL: absent. */
 struct entry *call_find(struct call *call, int i);
+/* The same without a stamp: for TTL, TYPE, EXISTS, which do not use the value. */
+struct entry *call_find_quietly(struct call *call, int i);
 /* Find a key to change: no statistics; stamps the access clock. */
 struct entry *call_find_for_write(struct call *call, int i);
+/* If argv[i] was read into a blob of its own: that blob, whose one reference passes to the caller. Else NULL. */
+struct blob *call_take_blob(struct call *call, int i);
 /* Is it of this type? Else answers WRONGTYPE and returns false. NULL (absent) is any type. */
 bool call_type_or_reply(struct call *call, const struct entry *e, enum value_type type);
 
@@ -47,6 +51,8 @@ void reply_syntax_error(struct call *call);                /* ERR syntax error *
 void reply_wrong_type(struct call *call);                  /* WRONGTYPE ... */
 void reply_arity_error(struct call *call);                 /* ERR wrong number of arguments for '...' command */
 void reply_unknown_subcommand(struct call *call);          /* ERR unknown subcommand '...'. Try X HELP. */
+/* ERR unknown subcommand or wrong number of arguments for '...'. Try X HELP. */
+void reply_subcommand_arguments(struct call *call);
 /* HELP subcommands: lines (NULL-terminated) framed as Redis frames them. */
 void reply_help(struct call *call, const char *const *lines);
 

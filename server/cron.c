@@ -75,7 +75,7 @@ static bool expire_slice(struct cron *c)
     uint64_t start = clock_ticks(), limit = clock_us_to_ticks(SLICE_US), spent;
     bool more;
     do {
-        more = keyspace_expire_due(s->keys, SLICE_KEYS) == SLICE_KEYS;
+        more = keyspace_expire_due(s->keys, SLICE_KEYS);
         spent = clock_ticks() - start;
     } while (more && spent < limit);
 

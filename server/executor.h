@@ -13,12 +13,12 @@
 
 /* Order is policy: gates are asked in this order. */
 enum gate {
-    GATE_UNAUTHENTICATED = 1 << 0, /* client: NOAUTH unless the command needs none */
-    GATE_MEMORY = 1 << 1,          /* server: maxmemory is set: evict, or refuse */
-    GATE_PAUSE = 1 << 2,           /* server: CLIENT PAUSE: the client waits */
-    GATE_MULTI = 1 << 3,           /* client: queue instead of running */
-    GATE_REPLY = 1 << 4,           /* client: CLIENT REPLY OFF and SKIP */
-    GATE_MONITOR = 1 << 5,         /* server: somebody monitors */
+    GATE_PROTECTED = 1 << 0,       /* command: DEBUG and the like, unless the configuration allows them */
+    GATE_UNAUTHENTICATED = 1 << 1, /* client: NOAUTH unless the command needs none */
+    GATE_MEMORY = 1 << 2,          /* server: maxmemory is set: evict, or refuse */
+    GATE_MONITORING = 1 << 3,      /* client: it gave MONITOR and has no business with keys */
+    GATE_PAUSE = 1 << 4,           /* server: CLIENT PAUSE: the client waits */
+    GATE_MULTI = 1 << 5,           /* client: queue instead of running */
 };
 
 struct executor *executor_create(struct server *s);

@@ -21,7 +21,7 @@ void log_set_level(struct log *log, enum log_level level);
 void log_set_syslog(struct log *log, bool on, const char *ident, int facility);
 void log_write(struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Lines without header, for crash reports; safe in a signal handler. */
+/* Text as it is, line ends included, for crash reports; safe in a signal handler. */
 void log_write_raw(struct log *log, const char *text);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/quote.h"
 #include "server/client.h"
 #include "server/command.h"
+#include "server/executor.h"
 #include "server/outlimit.h"
 #include "server/redact.h"
 #include "server/server.h"
@@ -68,6 +69,7 @@ void monitor_start(struct client *c)
 {
     struct server *s = c->server;
     c->flags |= CLIENT_MONITOR;
+    c->gates |= GATE_MONITORING;
     c->next_monitor = s->clients.first_monitor;
     s->clients.first_monitor = c;
     s->clients.monitors++;
@@ -83,5 +85,6 @@ void monitor_stop(struct client *c)
         at = &(*at)->next_monitor;
     *at = c->next_monitor;
     c->flags &= ~(uint32_t)CLIENT_MONITOR;
+    c->gates &= ~(uint32_t)GATE_MONITORING;
     s->clients.monitors--;
 }

@@ -14,26 +14,46 @@
 #include "base/bytes.h"
 
 struct server;
-struct client;
 struct conn;
 
+/* What is read in one turn, one connection behind the other. */
+enum { ARENA_SIZE = 256 * 1024, ARENA_READ = 64 * 1024, ARENA_LEAST = 16 * 1024 };
+
+/* Connections in a queue, linked by the conn's own fields. */
+struct conn_queue {
+    struct conn *first, *last;
+};
+
+struct listener;
+
+struct network {
+    struct listener *listeners; /* owned */
+    char *arena;                /* owned */
+    size_t arena_used;
+    struct conn_queue ready;
+    struct conn *touched, *closing, *settling; /* lists */
+    uint64_t turn_began;        /* ticks of the first event of this turn, 0: none yet */
+};
+
 struct network *network_create(struct server *s);
-void network_destroy(struct network *n);
+/* Close listeners and connections and run the loop until all of them are gone. */
+void network_destroy(struct server *s);
 
 /* Open what the options say (bind, port, unixsocket). On failure false, and error (room bytes) tells. */
 bool network_listen(struct server *s, char *error, size_t room);
+/* Stop accepting; the unix socket's file is removed. */
 void network_stop_listening(struct server *s);
-/* CONFIG SET port / bind / tcp-backlog: open the new listeners before closing the old ones; false, and all as
- * before, if one cannot be opened. */
+/* CONFIG SET port / bind / tcp-backlog: close the TCP listeners (a bound address cannot be bound twice) and open
+ * what the options say now. False: none listens; restore the options and call again. */
 bool network_relisten(struct server *s, char *error, size_t room);
-/* Actual TCP port (port 0 aside), 0: none. "listener0:name=tcp,bind=...,port=..." lines for INFO. */
+/* "listener0:name=tcp,bind=...,port=...\r\n" lines for INFO. */
 size_t network_describe(struct server *s, char *out, size_t room);
+/* How many sockets listen. */
+int network_listener_count(const struct server *s);
 
 /* Phase 3, and closing what was asked to be closed. */
 void network_flush(struct server *s);
-/* One whole turn of the loop: wait for events at most as long as libuv sees fit, read, execute, flush. */
+/* One whole turn of the loop: wait for events as long as libuv sees fit, read, execute, flush. */
 void network_turn(struct server *s);
-/* The same from inside a long command: read and flush, but run only what such a moment allows. */
-bool network_has_ready(const struct server *s);
 
 #endif

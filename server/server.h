@@ -7,13 +7,16 @@
 #ifndef REDOUBT_SERVER_SERVER_H
 #define REDOUBT_SERVER_SERVER_H
 
+#include <signal.h>
 #include <uv.h>
 
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "server/options.h"
+#include "server/resources.h"
 #include "server/stats.h"
 
+struct call;
 struct client;
 struct conn;
 
@@ -46,7 +49,23 @@ struct server {
     char run_id[41];
     char replication_id[41];
     char *executable, *config_file; /* absolute paths, owned; config_file NULL: none */
+    struct title *title;        /* title.h; NULL: the process keeps its name */
+    struct oom_score oom_score; /* resources.h */
+    bool is_supervised;         /* supervise.h: somebody started us and waits for word */
+    bool is_daemon;
+    volatile sig_atomic_t shutdown_signal; /* shutdown.h: this signal asked for the end; 0: none did */
+    const struct call *running; /* the innermost call being run, NULL: none; for crash reports */
     bool stopping;
 };
+
+/* Default options, a log to standard output, and nothing open yet. program is argv[0]. */
+struct server *server_create(const char *program);
+/* Become what the options say: log file, daemon, supervision; then open all parts in order and listen. False: it was logged
+ * why, and server_destroy() is next. */
+bool server_start(struct server *s);
+/* Serve until s->stopping. */
+void server_run(struct server *s);
+/* Close what is open, in reverse order. NULL is fine. */
+void server_destroy(struct server *s);
 
 #endif

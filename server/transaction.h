@@ -10,7 +10,9 @@
 struct queued {
     struct command_slot *command;
     int argc;
-    struct bytes *argv; /* views into the same block */
+    struct bytes *argv; /* views into the same block; owned */
+    uint64_t hash;      /* of the first key, if it is known; see call.h */
+    int hashed_arg;
 };
 
 struct transaction {
@@ -24,13 +26,25 @@ struct transaction {
     uint32_t watch_count, watch_room;
 };
 
-/* Append a copy of the request to the client's queue. */
-void transaction_queue(struct client *c, struct command_slot *command, const struct bytes *argv, int argc);
+/* One request in one block of memory (at .argv), to be run later. The caller frees .argv with mem_free(). */
+struct queued queued_copy(struct command_slot *command, const struct bytes *argv, int argc);
+/* Enter MULTI. */
+void transaction_begin(struct client *c, bool rollback);
+/* Append a copy of the request to its client's queue. */
+void transaction_queue(const struct call *call);
 /* A command was refused while queueing. */
 void transaction_abort(struct client *c);
 /* Leave MULTI and forget the watches: DISCARD, EXEC, RESET, the client's end. */
 void transaction_discard(struct client *c);
 void transaction_unwatch(struct client *c);
+/* WATCH one key of the client's database; twice is once. */
+void transaction_watch(struct client *c, struct key key);
+/* Has one of the watched keys changed? */
+bool transaction_is_broken(const struct client *c);
+/* Leave MULTI as transaction_discard() does, but hand the queue over: for EXEC, which ends it with
+ * transaction_destroy(). */
+struct transaction *transaction_take(struct client *c);
+void transaction_destroy(struct transaction *t);
 size_t transaction_memory(const struct client *c);
 
 #endif

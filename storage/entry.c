@@ -159,9 +159,8 @@ bool entry_store_inline(struct entry *e, struct bytes value, enum value_encoding
         return false;
     uint8_t *at = value_at(e);
     size_t before = (size_t)(at - (uint8_t *)e) + 1;
-    /* The allocator's blocks are multiples of 16 up to 128 bytes: the block stays right for its contents. */
-    size_t old_size = before + at[0], new_size = before + value.len;
-    if (at[0] != value.len && (new_size > 128 || (old_size + 15) / 16 != (new_size + 15) / 16))
+    /* The block must be the one that the allocator gives for the new size: it is freed by that size. */
+    if (at[0] != value.len && mem_usable(before + at[0]) != mem_usable(before + value.len))
         return false;
     at[0] = (uint8_t)value.len;
     memmove(at + 1, value.ptr, value.len);

@@ -581,29 +581,26 @@ static void bump_watched(struct keyspace *ks, int db, const struct dict *present
 struct burial {
     struct keyspace *ks;
     int db;
-    uint32_t count;
 };
 
 static void bury_visited(void *entry, void *context)
 {
     struct burial *b = context;
     bury(b->ks, b->db, entry);
-    b->count++;
 }
 
-uint32_t keyspace_expire_due(struct keyspace *ks, uint32_t limit)
+bool keyspace_expire_due(struct keyspace *ks, uint32_t limit)
 {
-    struct burial b = {.ks = ks};
+    bool more = false;
     if (ks->keep_expired)
-        return 0;
-    for (b.db = 0; b.db < ks->db_count; b.db++) {
-        struct db *db = &ks->dbs[b.db];
-        while (db->expiry.wheel != NULL && b.count < limit)
-            if (!expiry_sweep(&db->expiry, &db->keys, ks->now_ms, limit - b.count, bury_visited,
-                              &b))
-                break;
+        return false;
+    for (int i = 0; i < ks->db_count; i++) {
+        struct db *db = &ks->dbs[i];
+        struct burial b = {ks, i};
+        if (db->expiry.wheel != NULL)
+            more |= expiry_sweep(&db->expiry, &db->keys, ks->now_ms, limit, bury_visited, &b);
     }
-    return b.count < limit ? b.count : limit;
+    return more;
 }
 
 /* -- checks -------------------------------------------------------------------------------------------------- */

@@ -127,8 +127,8 @@ void keyspace_event(struct keyspace *ks, int db, struct bytes key, enum event_cl
 
 /* -- deadlines ----------------------------------------------------------------------------------------- */
 
-/* Bury up to limit due keys of all databases; returns how many. Less than limit: none is due any more. */
-uint32_t keyspace_expire_due(struct keyspace *ks, uint32_t limit);
+/* Bury due keys, looking at up to limit records of each database's index. True: more may be due. */
+bool keyspace_expire_due(struct keyspace *ks, uint32_t limit);
 
 /* End a value that is in no table any more; large ones on the background thread. */
 void keyspace_end_entry(struct keyspace *ks, struct entry *e, bool lazy);

@@ -374,7 +374,7 @@ static void test_expired_keys_are_buried(void **state)
         string_set(ks, 0, NULL, key_named(name), bytes_of("v", 1), 3000 + i);
     }
     ks->now_ms = 3050;
-    while (keyspace_expire_due(ks, 7) == 7)
+    while (keyspace_expire_due(ks, 7))
         ;
     assert_int_equal(keyspace_size(ks, 0), 50);
     keyspace_check(ks);

@@ -1,0 +1,505 @@
+/*
+ * executor.c - batches, gates, calls.
+ */
+#include "server/executor.h"
+
+#include <limits.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "server/conn.h"
+#include "server/debug_gate.h"
+#include "server/errorstats.h"
+#include "server/latency.h"
+#include "server/monitor.h"
+#include "server/network.h"
+#include "server/outlimit.h"
+#include "server/server.h"
+#include "server/slowlog.h"
+#include "server/transaction.h"
+#include "storage/eviction.h"
+
+/* Requests of one batch: enough to hide memory latency, few enough for their lines to stay in the first cache. */
+enum { BATCH = 32, ARGS_KEEP = 64 * 1024, EVICTION_SLICE_US = 500 };
+
+struct request {
+    struct client *client;
+    struct command_slot *command; /* NULL: unknown, or not allowed as it is: find_or_refuse() says */
+    uint32_t first_arg, argc;
+    size_t at;     /* where it starts in the connection's input */
+    uint64_t hash;
+};
+
+struct executor {
+    uint32_t armed;          /* gates armed for the server */
+    uint64_t slow_ticks;     /* a call that took longer is told to slow log and latency monitor */
+    uint64_t errors_seen;    /* reply_errors.count when the last call ended */
+    int depth;               /* calls inside of each other (EXEC): time stands still in the inner ones */
+    int64_t paused_until_ms; /* CLIENT PAUSE */
+    bool paused_all;
+    struct arg_list args;    /* of the batch */
+    int count;
+    struct request batch[BATCH];
+};
+
+struct executor *executor_create(struct server *s)
+{
+    (void)s;
+    struct executor *ex = mem_alloc_zeroed(sizeof *ex);
+    ex->slow_ticks = UINT64_MAX;
+    return ex;
+}
+
+void executor_destroy(struct executor *ex)
+{
+    if (ex == NULL)
+        return;
+    arg_list_fini(&ex->args);
+    mem_free(ex);
+}
+
+void executor_arm(struct server *s, enum gate gate, bool on)
+{
+    if (on)
+        s->executor->armed |= gate;
+    else
+        s->executor->armed &= ~(uint32_t)gate;
+}
+
+void executor_refresh_time(struct server *s)
+{
+    s->keys->now_ms = clock_wall_ms();
+}
+
+/* -- calls -------------------------------------------------------------------------------------------- */
+
+/* A command took long enough for somebody to want to know, and for the clock to have moved on. */
+static void tell_slow(struct call *call, uint64_t ticks)
+{
+    struct server *s = call->server;
+    uint64_t us = clock_ticks_to_ns(ticks) / 1000;
+    if (s->executor->depth == 0)
+        executor_refresh_time(s);
+    if (!(call->command->flags & CMD_SKIP_SLOWLOG))
+        slowlog_consider(call, us);
+    latency_event(s, call->command->flags & CMD_FAST ? "fast-command" : "command", us);
+}
+
+void executor_set_thresholds(struct server *s)
+{
+    uint64_t us = 1000; /* the clock is refreshed after a call of a millisecond */
+    if (s->opt.slowlog_log_slower_than >= 0 && (uint64_t)s->opt.slowlog_log_slower_than < us)
+        us = (uint64_t)s->opt.slowlog_log_slower_than;
+    s->executor->slow_ticks = clock_us_to_ticks(us);
+}
+
+static void count_error(struct server *s, struct command_slot *command)
+{
+    command->failed++;
+    s->executor->errors_seen = s->reply_errors.count;
+    error_stats_count(s, bytes_of(s->reply_errors.text, s->reply_errors.len));
+}
+
+static void count_latency(struct command_slot *command, uint64_t ticks)
+{
+    if (command->latency == NULL)
+        command->latency = histogram_create();
+    histogram_record(command->latency, clock_ticks_to_ns(ticks));
+}
+
+bool executor_call(struct call *call)
+{
+    struct server *s = call->server;
+    struct command_slot *command = call->command;
+    uint64_t began = s->ticks;
+    call->client->last_command = command;
+    s->executor->depth++;
+    command->row->run(call);
+    s->executor->depth--;
+    s->ticks = clock_ticks();
+    if (__builtin_expect(s->clients.monitors > 0, 0))
+        monitor_feed(call);
+    uint64_t took = s->ticks - began;
+    s->stats.commands++;
+    command->calls++;
+    command->ticks += took;
+    if (s->opt.latency_tracking)
+        count_latency(command, took);
+    bool failed = s->reply_errors.count != s->executor->errors_seen;
+    if (__builtin_expect(failed, 0))
+        count_error(s, command);
+    if (__builtin_expect(took >= s->executor->slow_ticks, 0))
+        tell_slow(call, took);
+    return !failed;
+}
+
+/* -- what stands between a request and its handler ------------------------------------------------------- */
+
+/* A request is refused with the error that was just written. */
+static void refused(struct client *c, struct command_slot *command)
+{
+    struct server *s = c->server;
+    if (command != NULL)
+        command->rejected++;
+    s->executor->errors_seen = s->reply_errors.count;
+    error_stats_count(s, bytes_of(s->reply_errors.text, s->reply_errors.len));
+    if (c->flags & CLIENT_MULTI)
+        transaction_abort(c);
+}
+
+static bool gate_protected(struct call *call)
+{
+    if (!(call->command->flags & CMD_PROTECTED) || debug_is_allowed(call->server, call->client))
+        return true;
+    reply_error(call->reply, "ERR DEBUG command not allowed. If the enable-debug-command option is "
+                             "set to \"local\", you can run it from a local connection, otherwise "
+                             "you need to set this option in the configuration file, and then "
+                             "restart the server.");
+    return false;
+}
+
+static bool gate_unauthenticated(struct call *call)
+{
+    if (call->command->flags & CMD_NO_AUTH || call->client->flags & CLIENT_AUTHENTICATED ||
+        call->server->opt.requirepass[0] == '\0')
+        return true;
+    reply_error(call->reply, "NOAUTH Authentication required.");
+    return false;
+}
+
+bool executor_make_room(struct server *s)
+{
+    uint64_t limit = (uint64_t)s->opt.maxmemory;
+    if (limit == 0 || mem_used() <= limit)
+        return true;
+    int64_t until = clock_mono_us() + EVICTION_SLICE_US;
+    for (int evicted = 0; mem_used() > limit; evicted++) {
+        if (!eviction_evict_one(s->eviction, s->keys, (enum eviction_policy)s->opt.maxmemory_policy,
+                                (int)s->opt.maxmemory_samples))
+            return false;
+        if (evicted % 16 == 15 && clock_mono_us() > until)
+            break; /* the next command goes on: no single one pays for all */
+    }
+    return true;
+}
+
+/* Inside MULTI everything that is queued would have to run later: refused as Redis refuses it. */
+static bool gate_memory(struct call *call)
+{
+    if (executor_make_room(call->server))
+        return true;
+    const struct client *c = call->client;
+    uint32_t flags = call->command->flags;
+    bool grows = flags & CMD_DENYOOM;
+    if (c->flags & CLIENT_MULTI) {
+        if (!(flags & CMD_UNQUEUED))
+            grows = true;
+        else if (strcmp(call->command->full_name, "exec") == 0)
+            grows = c->transaction->all_flags & CMD_DENYOOM;
+    }
+    if (!grows)
+        return true;
+    reply_error(call->reply, "OOM command not allowed when used memory > 'maxmemory'.");
+    return false;
+}
+
+/* Redis's words: to it, who monitors is a kind of replica. */
+static bool gate_monitoring(struct call *call)
+{
+    if (!(call->command->flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE)))
+        return true;
+    reply_error(call->reply, "ERR Replica can't interact with the keyspace");
+    return false;
+}
+
+static bool may_write(const struct call *call)
+{
+    const struct client *c = call->client;
+    uint32_t flags = call->command->flags;
+    if (strcmp(call->command->full_name, "exec") == 0 && c->transaction != NULL)
+        flags |= c->transaction->all_flags;
+    return flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+}
+
+/* A call that waits is no error: it is held, with all that the client sends after it. */
+static bool gate_pause(struct call *call)
+{
+    struct executor *ex = call->server->executor;
+    struct client *c = call->client;
+    if (c->conn == NULL || !(ex->paused_all || may_write(call)))
+        return true;
+    c->flags |= CLIENT_PAUSED;
+    conn_hold(c->conn, call->command, call->argv, call->argc);
+    return false;
+}
+
+static bool gate_multi(struct call *call)
+{
+    struct command_slot *command = call->command;
+    if (command->flags & CMD_UNQUEUED)
+        return true;
+    if (command->flags & CMD_NO_MULTI) {
+        reply_error(call->reply, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    transaction_queue(call);
+    reply_simple(call->reply, "QUEUED");
+    return false;
+}
+
+static const struct {
+    enum gate gate;
+    bool (*pass)(struct call *call);
+} gates[] = {
+    {GATE_PROTECTED, gate_protected}, {GATE_UNAUTHENTICATED, gate_unauthenticated},
+    {GATE_MEMORY, gate_memory},       {GATE_MONITORING, gate_monitoring},
+    {GATE_PAUSE, gate_pause},         {GATE_MULTI, gate_multi},
+};
+
+static bool pass_gates(struct call *call, uint32_t armed)
+{
+    struct server *s = call->server;
+    uint64_t errors = s->reply_errors.count;
+    for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) {
+        if (!(armed & gates[i].gate) || gates[i].pass(call))
+            continue;
+        if (s->reply_errors.count != errors)
+            refused(call->client, call->command);
+        return false;
+    }
+    return true;
+}
+
+static void refuse_unknown(struct call *call)
+{
+    char args[160];
+    size_t len = 0;
+    for (int i = 1; i < call->argc && len < 128; i++) {
+        int most = (int)(128 - len);
+        int take = call->argv[i].len < (size_t)most ? (int)call->argv[i].len : most;
+        len += (size_t)snprintf(args + len, sizeof args - len, "'%.*s' ", take, call->argv[i].ptr);
+        if (len >= sizeof args)
+            len = sizeof args - 1;
+    }
+    args[len] = '\0';
+    struct bytes name = call->argv[0];
+    reply_errorf(call->reply, "ERR unknown command '%.*s', with args beginning with: %s",
+                 name.len < 128 ? (int)name.len : 128, name.ptr, args);
+}
+
+/* Complete call->command, or answer why there is none. */
+static bool find_or_refuse(struct call *call)
+{
+    struct command_slot *command = call->command;
+    if (command == NULL) {
+        refuse_unknown(call);
+    } else {
+        if (command->sub_count > 0 && call->argc >= 2) {
+            struct command_slot *sub = command_find_sub(command, call->argv[1]);
+            if (sub == NULL) {
+                reply_unknown_subcommand(call);
+                refused(call->client, NULL);
+                return false;
+            }
+            call->command = command = sub;
+        }
+        int arity = command->row->arity;
+        if (__builtin_expect(arity > 0 ? call->argc == arity : call->argc >= -arity, 1))
+            return true;
+        reply_arity_error(call);
+    }
+    refused(call->client, command);
+    return false;
+}
+
+/* CLIENT REPLY: what was asked for takes effect on the commands behind. */
+static void follow_reply_mode(struct client *c)
+{
+    c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+    if (c->flags & CLIENT_REPLY_SKIP_NEXT) {
+        c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP_NEXT;
+        c->flags |= CLIENT_REPLY_SKIP;
+    }
+    c->reply.muted = c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP);
+}
+
+static void run_request(struct executor *ex, const struct request *r)
+{
+    struct client *c = r->client;
+    const struct bytes *argv = ex->args.args + r->first_arg;
+    if (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW))
+        return;
+    if (c->flags & (CLIENT_PAUSED | CLIENT_BLOCKED)) {
+        conn_hold(c->conn, r->command, argv, (int)r->argc);
+        return;
+    }
+    c->conn->running_at = r->at;
+    struct call call = {
+        .server = c->server,
+        .client = c,
+        .command = r->command,
+        .argv = argv,
+        .argc = (int)r->argc,
+        .db = c->db,
+        .keys = c->server->keys,
+        .reply = &c->reply,
+        .hashed_arg = r->command != NULL ? r->command->first_key : 0,
+        .hash = r->hash,
+    };
+    if (find_or_refuse(&call)) {
+        uint32_t armed = ex->armed | c->gates | (call.command->flags & CMD_PROTECTED ? GATE_PROTECTED : 0);
+        if (armed == 0 || pass_gates(&call, armed))
+            executor_call(&call);
+    }
+    c->commands++;
+    if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT))
+        follow_reply_mode(c);
+}
+
+/* -- batches ------------------------------------------------------------------------------------------ */
+
+/* Append the next request of a connection to the batch. False: it has none (any more). */
+static bool gather_one(struct executor *ex, struct conn *c)
+{
+    uint32_t first = ex->args.count;
+    size_t at = c->pos;
+    if (conn_next_request(c, &ex->args) != REQUEST_READY)
+        return false;
+    uint32_t argc = ex->args.count - first;
+    if (argc == 0)
+        return true; /* an empty request is none */
+    struct request *r = &ex->batch[ex->count++];
+    struct server *s = c->client->server;
+    struct bytes *argv = ex->args.args + first;
+    *r = (struct request){c->client, command_find(s->commands, argv[0]), first, argc, at, 0};
+    if (r->command != NULL && r->command->first_key > 0 && r->command->first_key < argc) {
+        struct bytes key = argv[r->command->first_key];
+        r->hash = dict_hash(key);
+        dict_prefetch_bucket(&s->keys->dbs[c->client->db].keys, r->hash);
+    }
+    return true;
+}
+
+static bool may_run(const struct conn *c)
+{
+    uint32_t flags = c->client->flags;
+    return !c->choked && !(flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW | CLIENT_PAUSED |
+                                    CLIENT_BLOCKED));
+}
+
+static struct conn *pop_ready(struct network *net)
+{
+    struct conn *c = net->ready.first;
+    if (c == NULL)
+        return NULL;
+    net->ready.first = c->next_ready;
+    if (net->ready.first == NULL)
+        net->ready.last = NULL;
+    c->is_ready = false;
+    return c;
+}
+
+/* Fill the batch from the ready connections, in turns: who has more to say queues again behind the others. */
+static void gather(struct executor *ex, struct network *net)
+{
+    ex->count = 0;
+    ex->args.count = 0;
+    for (struct conn *c; ex->count < BATCH && (c = pop_ready(net)) != NULL;) {
+        if (!c->is_settling) {
+            c->is_settling = true;
+            c->next_settling = net->settling;
+            net->settling = c;
+        }
+        if (!may_run(c))
+            continue;
+        bool more = true;
+        while (ex->count < BATCH && more)
+            more = gather_one(ex, c);
+        if (more)
+            conn_mark_ready(c);
+    }
+}
+
+static void prefetch_entries(const struct executor *ex)
+{
+    for (int i = 0; i < ex->count; i++) {
+        const struct request *r = &ex->batch[i];
+        if (r->hash != 0)
+            dict_prefetch_entry(&r->client->server->keys->dbs[r->client->db].keys, r->hash);
+    }
+}
+
+static void run_batch(struct server *s, struct executor *ex)
+{
+    s->ticks = clock_ticks();
+    for (int i = 0; i < ex->count; i++) {
+        struct client *c = ex->batch[i].client;
+        run_request(ex, &ex->batch[i]);
+        client_touch_output(c);
+        if (__builtin_expect(reply_bytes(&c->reply) > REPLY_CHUNK * 16, 0)) {
+            conn_flush(c->conn); /* a long pipeline of long replies */
+            outlimit_check(c);
+            c->conn->choked = outlimit_choked(c);
+        }
+    }
+}
+
+static void unpause_if_due(struct server *s)
+{
+    if (s->executor->armed & GATE_PAUSE && s->keys->now_ms >= s->executor->paused_until_ms)
+        executor_unpause(s);
+}
+
+void executor_drain(struct server *s)
+{
+    struct executor *ex = s->executor;
+    executor_refresh_time(s);
+    unpause_if_due(s);
+    if (s->network->ready.first == NULL)
+        return;
+    uint64_t began = clock_ticks(), commands = s->stats.commands;
+    int64_t now_ms = s->keys->now_ms;
+    while (s->network->ready.first != NULL && !s->stopping) {
+        gather(ex, s->network);
+        prefetch_entries(ex);
+        for (int i = 0; i < ex->count; i++)
+            ex->batch[i].client->active_ms = now_ms;
+        run_batch(s, ex);
+    }
+    if (ex->args.room > ARGS_KEEP)
+        arg_list_fini(&ex->args);
+    s->stats.cycle_command_ticks += clock_ticks() - began;
+    commands = s->stats.commands - commands;
+    if (commands > s->stats.cycle_commands_max)
+        s->stats.cycle_commands_max = commands;
+}
+
+/* -- CLIENT PAUSE --------------------------------------------------------------------------------------- */
+
+void executor_pause(struct server *s, int64_t until_ms, bool all)
+{
+    struct executor *ex = s->executor;
+    bool paused = ex->armed & GATE_PAUSE;
+    if (!paused || until_ms > ex->paused_until_ms)
+        ex->paused_until_ms = until_ms;
+    ex->paused_all = all || (paused && ex->paused_all);
+    executor_arm(s, GATE_PAUSE, true);
+}
+
+void executor_unpause(struct server *s)
+{
+    struct executor *ex = s->executor;
+    executor_arm(s, GATE_PAUSE, false);
+    ex->paused_until_ms = 0;
+    ex->paused_all = false;
+    for (struct client *c = s->clients.first; c != NULL; c = c->next)
+        if (c->flags & CLIENT_PAUSED) {
+            c->flags &= ~(uint32_t)CLIENT_PAUSED;
+            conn_mark_ready(c->conn);
+        }
+}
+
+int64_t executor_paused_until(const struct server *s)
+{
+    return s->executor->armed & GATE_PAUSE ? s->executor->paused_until_ms : 0;
+}

@@ -1,0 +1,17 @@
+/*
+ * outlimit.h - how much output may wait for a client that does not read.
+ */
+#ifndef REDOUBT_SERVER_OUTLIMIT_H
+#define REDOUBT_SERVER_OUTLIMIT_H
+
+#include "server/client.h"
+
+/* A normal client without limits: so much may wait before its further requests wait as well. */
+enum { OUTPUT_CHOKE = 64 * 1024 * 1024 };
+
+/* Close the client if client-output-buffer-limit says so. True if it was closed. */
+bool outlimit_check(struct client *c);
+/* Should its requests wait until it has read more? */
+bool outlimit_choked(const struct client *c);
+
+#endif
