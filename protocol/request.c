@@ -188,12 +188,13 @@ static enum request_step feed_inline(struct request_parser *p, char *bytes, size
     enum request_step step = find_line_end(p, bytes, len, '\n', &end);
     if (step != REQUEST_READY)
         return step == REQUEST_MORE ? step : broken(p, "too big inline request");
-    *eaten = end + 1;
+    size_t line_len = end + 1;
     rest(p);
     if (end > 0 && bytes[end - 1] == '\r')
         end--;
     if (!request_split_words(bytes, end, list))
         return broken(p, "unbalanced quotes in request");
+    *eaten = line_len;
     return REQUEST_READY;
 }
 
