@@ -180,7 +180,7 @@ static size_t put_word(char *buf, const char *word)
  * zeros at the end. Returns their count; *power is the decimal exponent of the first. */
 static int shortest_digits(double value, char digits[MOST_DIGITS], int *power)
 {
-    char text[32]; /* d.ddde+xxx */
+    char text[32];                                  /* d.ddde+xxx */
     int count = value < DBL_MIN ? 1 : EXACT_DIGITS; /* a subnormal has less than 53 bits */
     do
         snprintf(text, sizeof text, "%.*e", count - 1, value);
