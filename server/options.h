@@ -89,7 +89,7 @@ enum option_flag {
     OPTION_PROTECTED = 1 << 1, /* CONFIG SET needs enable-protected-configs */
     OPTION_HIDDEN = 1 << 2,    /* CONFIG GET shows it only when named in full: for tests, or another server's */
     OPTION_SECRET = 1 << 3,    /* not to be logged */
-    OPTION_FILE_ONLY = 1 << 4, /* may come many times in the file, and is unknown to CONFIG */
+    OPTION_FILE_ONLY = 1 << 4, /* may come many times in the file, and is unknown to CONFIG GET and SET */
     OPTION_NEW_ALIAS = 1 << 5, /* the alias is hidden: the name that newer servers have */
 };
 
@@ -102,26 +102,27 @@ struct option {
 /* All defaults. */
 void options_init(struct options *o);
 void options_fini(struct options *o);
-/* A deep copy into o, which is uninitialised: what CONFIG SET falls back to. */
+/* A deep copy into o, which holds nothing yet: what CONFIG SET falls back to. */
 void options_copy(struct options *o, const struct options *from);
 
 const struct option *option_at(enum option_id id);
+/* Is it a number of bytes, which may be written with a unit? */
+bool option_is_bytes(enum option_id id);
 /* The directive of this name or alias, any case; OPTION_COUNT: there is none. */
 enum option_id option_find(struct bytes name);
 /* The value as CONFIG GET shows it. */
 void options_get(const struct options *o, enum option_id id, struct text *out);
-/* Set from the words that follow the directive's name. On failure false, all as before, and *error is a constant text or
- * was written into the options' own buffer: see struct option_error. */
 struct option_error {
     char text[256];
 };
+/* Set from the words that follow the directive's name, or from the one text that CONFIG SET got: kinds that take several
+ * words split it. On failure false, all as before, and error tells. Flags are not looked at. */
 bool options_set(struct options *o, enum option_id id, const struct bytes *words, int count,
                  struct option_error *error);
-/* The same from one text that CONFIG SET got, which kinds that take several words split themselves. */
-bool options_set_text(struct options *o, enum option_id id, struct bytes value, struct option_error *error);
+/* The same for a line of the configuration file: it counts as given, and save adds to the save points that the file gave
+ * before. */
+bool options_load(struct options *o, enum option_id id, const struct bytes *words, int count,
+                  struct option_error *error);
 /* Do both hold the same value? */
 bool options_same(const struct options *a, const struct options *b, enum option_id id);
-/* Is it the default? */
-bool options_is_default(const struct options *o, enum option_id id);
-
 #endif

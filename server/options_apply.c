@@ -1,0 +1,291 @@
+/*
+ * options_apply.c - which part of the server hears of which option.
+ *
+ * Most options are read where they are needed, each time. Those that a part keeps a copy of, or
+ * that change something outside, have a row here: an applier reads s->opt and makes it so. Appliers
+ * can be called again at any time, which is how a refused change is taken back.
+ */
+#include "server/options_apply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "server/client.h"
+#include "server/cron.h"
+#include "server/executor.h"
+#include "server/log.h"
+#include "server/network.h"
+#include "server/option_kinds.h"
+#include "server/resources.h"
+#include "server/server.h"
+#include "server/slowlog.h"
+#include "server/title.h"
+#include "storage/eviction.h"
+
+/* -- appliers
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+typedef bool applier(struct server *s, struct option_error *error);
+
+static bool listen_on_port(struct server *s, struct option_error *error)
+{
+    char reason[256];
+    return network_relisten(s, reason, sizeof reason) ||
+           option_fail(error, "Unable to listen on this port. Check server logs.");
+}
+
+static bool listen_on_addresses(struct server *s, struct option_error *error)
+{
+    char reason[256];
+    return network_relisten(s, reason, sizeof reason) ||
+           option_fail(error, "Failed to bind to specified addresses.");
+}
+
+static bool apply_maxclients(struct server *s, struct option_error *error)
+{
+    int64_t possible = resources_files_for_clients(s->opt.maxclients);
+    return possible >= s->opt.maxclients ||
+           option_fail(error,
+                       "The operating system is not able to handle the specified number of "
+                       "clients, try with %lld",
+                       (long long)possible);
+}
+
+static bool apply_maxmemory(struct server *s, struct option_error *error)
+{
+    (void)error;
+    executor_arm(s, GATE_MEMORY, s->opt.maxmemory > 0);
+    return true;
+}
+
+static bool apply_access_clock(struct server *s, struct option_error *error)
+{
+    (void)error;
+    s->keys->lfu = s->opt.maxmemory_policy == EVICT_ALLKEYS_LFU ||
+                   s->opt.maxmemory_policy == EVICT_VOLATILE_LFU;
+    s->keys->lfu_log_factor = (int)s->opt.lfu_log_factor;
+    s->keys->lfu_decay_minutes = (int)s->opt.lfu_decay_time;
+    return true;
+}
+
+static bool apply_lazyfree(struct server *s, struct option_error *error)
+{
+    (void)error;
+    s->keys->lazy_eviction = s->opt.lazyfree_lazy_eviction;
+    s->keys->lazy_expire = s->opt.lazyfree_lazy_expire;
+    s->keys->lazy_server_del = s->opt.lazyfree_lazy_server_del;
+    s->keys->lazy_user_del = s->opt.lazyfree_lazy_user_del;
+    s->keys->lazy_flush = s->opt.lazyfree_lazy_user_flush;
+    return true;
+}
+
+static bool apply_thresholds(struct server *s, struct option_error *error)
+{
+    (void)error;
+    executor_set_thresholds(s);
+    return true;
+}
+
+static bool apply_slowlog(struct server *s, struct option_error *error)
+{
+    (void)error;
+    slowlog_trim(s->slowlog, (uint64_t)s->opt.slowlog_max_len);
+    return true;
+}
+
+static bool apply_hz(struct server *s, struct option_error *error)
+{
+    (void)error;
+    if (s->cron != NULL)
+        cron_set_hz(s->cron, (int)s->opt.hz);
+    return true;
+}
+
+static bool apply_loglevel(struct server *s, struct option_error *error)
+{
+    (void)error;
+    log_set_level(s->log, (enum log_level)s->opt.loglevel);
+    return true;
+}
+
+static bool apply_syslog(struct server *s, struct option_error *error)
+{
+    (void)error;
+    log_set_syslog(s->log, s->opt.syslog_enabled, s->opt.syslog_ident, s->opt.syslog_facility);
+    return true;
+}
+
+/* Whoever connected while a password was needed is let in once none is; the other way round nobody
+ * is put out. */
+static bool apply_requirepass(struct server *s, struct option_error *error)
+{
+    (void)error;
+    for (struct client *c = s->clients.first; c != NULL && s->opt.requirepass[0] == '\0';
+         c = c->next)
+        client_authenticate(c);
+    return true;
+}
+
+static bool apply_oom_score(struct server *s, struct option_error *error)
+{
+    return resources_set_oom_score(&s->oom_score, s->opt.oom_score_adj,
+                                   s->opt.oom_score_adj_values[0]) ||
+           option_fail(error,
+                       "Failed to apply new oom_score_adj configuration, check server logs.");
+}
+
+static bool apply_dir(struct server *s, struct option_error *error)
+{
+    return chdir(s->opt.dir) == 0 || option_fail(error, "%s", strerror(errno));
+}
+
+static bool apply_title(struct server *s, struct option_error *error)
+{
+    (void)error;
+    title_refresh(s);
+    return true;
+}
+
+static bool refuse_defrag(struct server *s, struct option_error *error)
+{
+    return !s->opt.activedefrag || option_fail(error, "Active defragmentation cannot be enabled: "
+                                                      "the allocator in use has no support for it");
+}
+
+static bool refuse_tls(struct server *s, struct option_error *error)
+{
+    return s->opt.tls_port == 0 ||
+           option_fail(error, "Unable to update TLS configuration. Check server logs.");
+}
+
+static const struct {
+    enum option_id id;
+    applier *run;
+    bool at_start;
+} appliers[] = {
+    {OPTION_loglevel, apply_loglevel, true},
+    {OPTION_syslog_enabled, apply_syslog, true},
+    {OPTION_dir, apply_dir, true},
+    {OPTION_port, listen_on_port, false},
+    {OPTION_bind, listen_on_addresses, false},
+    {OPTION_maxclients, apply_maxclients, false},
+    {OPTION_maxmemory, apply_maxmemory, true},
+    {OPTION_maxmemory_policy, apply_access_clock, true},
+    {OPTION_lfu_log_factor, apply_access_clock, false},
+    {OPTION_lfu_decay_time, apply_access_clock, false},
+    {OPTION_lazyfree_lazy_eviction, apply_lazyfree, true},
+    {OPTION_lazyfree_lazy_expire, apply_lazyfree, false},
+    {OPTION_lazyfree_lazy_server_del, apply_lazyfree, false},
+    {OPTION_lazyfree_lazy_user_del, apply_lazyfree, false},
+    {OPTION_lazyfree_lazy_user_flush, apply_lazyfree, false},
+    {OPTION_slowlog_log_slower_than, apply_thresholds, true},
+    {OPTION_latency_monitor_threshold, apply_thresholds, false},
+    {OPTION_latency_tracking, apply_thresholds, false},
+    {OPTION_slowlog_max_len, apply_slowlog, true},
+    {OPTION_hz, apply_hz, true},
+    {OPTION_requirepass, apply_requirepass, true},
+    {OPTION_oom_score_adj, apply_oom_score, true},
+    {OPTION_oom_score_adj_values, apply_oom_score, false},
+    {OPTION_proc_title_template, apply_title, true},
+    {OPTION_activedefrag, refuse_defrag, true},
+    {OPTION_tls_port, refuse_tls, true},
+};
+enum { APPLIERS = sizeof appliers / sizeof appliers[0] };
+
+void options_apply_all(struct server *s)
+{
+    struct option_error error;
+    for (int i = 0; i < APPLIERS; i++)
+        if (appliers[i].at_start && !appliers[i].run(s, &error))
+            log_write(s->log, LOG_LEVEL_WARNING, "%s: %s", option_at(appliers[i].id)->name,
+                      error.text);
+}
+
+bool options_apply_changes(struct server *s, struct options *before, enum option_id *culprit,
+                           struct option_error *error)
+{
+    bool changed[APPLIERS];
+    int done = 0;
+    for (int i = 0; i < APPLIERS; i++)
+        changed[i] = !options_same(&s->opt, before, appliers[i].id);
+    while (done < APPLIERS && (!changed[done] || appliers[done].run(s, error)))
+        done++;
+    bool fine = done == APPLIERS;
+    if (!fine) {
+        *culprit = appliers[done].id;
+        struct options refused = s->opt;
+        s->opt = *before;
+        *before = refused;
+        struct option_error ignored;
+        for (int i = 0; i <= done; i++)
+            if (changed[i])
+                appliers[i].run(s, &ignored);
+    }
+    options_fini(before);
+    return fine;
+}
+
+/* -- at start
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+bool options_rename_commands(struct server *s, struct text *error)
+{
+    const struct words *names = &s->opt.rename_command;
+    for (int i = 0; i + 1 < names->count; i += 2) {
+        struct bytes from = bytes_of_text(names->items[i]), to = bytes_of_text(names->items[i + 1]);
+        if (command_rename(s->commands, from, to))
+            continue;
+        text_addf(error, "\n*** FATAL CONFIG FILE ERROR ***\n>>> 'rename-command %s \"%s\"'\n%s\n",
+                  from.ptr, to.ptr,
+                  command_find(s->commands, from) == NULL ? "No such command in rename-command"
+                                                          : "Target command name already exists");
+        return false;
+    }
+    return true;
+}
+
+/* Directives that change nothing, with what there is none of. */
+static const struct {
+    enum option_id id;
+    const char *reason;
+} idle[] = {
+    {OPTION_save, "there are no snapshots yet: nothing is saved"},
+    {OPTION_appendonly, "there is no append-only file yet: nothing is saved"},
+    {OPTION_replicaof, "there is no replication yet: this server is a master"},
+    {OPTION_cluster_enabled, "cluster mode is not supported"},
+    {OPTION_tls_port, "TLS is not supported yet: the port is not opened"},
+    {OPTION_aclfile, "there are no ACL users yet: the file is not read"},
+    {OPTION_user, "there are no ACL users yet: only requirepass protects"},
+    {OPTION_io_threads, "commands and sockets are served by one thread"},
+    {OPTION_activedefrag, "the allocator in use has no support for it"},
+    {OPTION_tracking_table_max_keys, "there is no client-side caching yet"},
+};
+
+/* Given and not what it would be without: "save ''" asks for nothing. */
+static bool asks_for_something(const struct options *o, const struct options *defaults,
+                               enum option_id id)
+{
+    if (id == OPTION_save)
+        return o->save.count > 0;
+    return !options_same(o, defaults, id);
+}
+
+void options_notices(const struct options *o, void (*tell)(void *context, const char *line),
+                     void *context)
+{
+    struct options defaults;
+    options_init(&defaults);
+    for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++) {
+        if (!o->given[idle[i].id] || !asks_for_something(o, &defaults, idle[i].id))
+            continue;
+        struct text line = {0};
+        text_addf(&line, "The directive '%s' is accepted and has no effect: %s.",
+                  option_at(idle[i].id)->name, idle[i].reason);
+        tell(context, line.data);
+        text_fini(&line);
+    }
+    options_fini(&defaults);
+}
