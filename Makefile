@@ -58,8 +58,24 @@ units: $(UNITS)
 unit: $(UNITS)
 	@set -e; for t in $(UNITS); do $$t; done
 
+# Fuzzing (clang): each target for FUZZ_SECONDS; what it has learnt stays in the build folder.
+FUZZ_SECONDS ?= 60
+FUZZED := $(wildcard base/*.c protocol/*.c)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED)
+	@mkdir -p $(@D)
+	clang -std=gnu11 -D_GNU_SOURCE -I. -g -O1 $(WARN) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $^ -lxxhash -luv -lm
+
+# The seed holds a bulk so large that it is supplied from outside of the parser's input.
+fuzz: $(BUILD)/fuzz/fuzz_request
+	@mkdir -p $<.corpus
+	@printf '\001\310\310\012\310*2\r\n$$4\r\necho\r\n$$40000\r\n%040000d\r\n' 0 >$<.corpus/large
+	$< -dict=tests/fuzz/request.dict -max_len=90000 -max_total_time=$(FUZZ_SECONDS) \
+		-artifact_prefix=$<. $<.corpus
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all units unit clean
+.PHONY: all units unit fuzz clean
