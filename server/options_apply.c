@@ -132,8 +132,7 @@ static bool apply_oom_score(struct server *s, struct option_error *error)
 {
     return resources_set_oom_score(&s->oom_score, s->opt.oom_score_adj,
                                    s->opt.oom_score_adj_values[0]) ||
-           option_fail(error,
-                       "Failed to apply new oom_score_adj configuration, check server logs.");
+           option_fail(error, "Failed to set current oom_score_adj. Check server logs.");
 }
 
 static bool apply_dir(struct server *s, struct option_error *error)

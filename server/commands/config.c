@@ -116,38 +116,46 @@ static bool was_named(const struct call *call, int i)
     return false;
 }
 
-/* Are all names fit to be set? An unknown one is worse than one that is refused. */
+/* Are all names fit to be set? The first that is not is answered. */
 static bool check_names_or_reply(struct call *call)
 {
-    struct bytes refused = {0};
-    const char *reason = NULL;
     for (int i = 2; i < call->argc; i += 2) {
-        enum option_id id = option_find(call->argv[i]);
+        struct bytes name = call->argv[i];
+        enum option_id id = option_find(name);
         if (id == OPTION_COUNT || (option_at(id)->flags & OPTION_FILE_ONLY)) {
             reply_errorf(call->reply,
                          "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                         (int)call->argv[i].len, call->argv[i].ptr);
+                         (int)name.len, name.ptr);
             return false;
         }
-        if (reason != NULL)
-            continue;
-        refused = call->argv[i];
-        reason = was_named(call, i) ? "duplicate parameter" : refusal(call, option_at(id));
+        const char *reason = refusal(call, option_at(id));
+        if (reason == NULL && was_named(call, i))
+            reason = "duplicate parameter";
+        if (reason != NULL) {
+            reply_failure(call, name, reason);
+            return false;
+        }
     }
-    if (reason != NULL)
-        reply_failure(call, refused, reason);
-    return reason == NULL;
+    return true;
+}
+
+/* The option's name or alias, whichever the client meant, in lower case. */
+static struct bytes proper_name(enum option_id id, struct bytes name)
+{
+    const struct option *known = option_at(id);
+    return bytes_of_text(bytes_is_word(name, known->name) ? known->name : known->alias);
 }
 
 static bool set_all_or_reply(struct call *call)
 {
     struct option_error error;
-    for (int i = 2; i < call->argc; i += 2)
-        if (!options_set(&call->server->opt, option_find(call->argv[i]), &call->argv[i + 1], 1,
-                         &error)) {
-            reply_failure(call, call->argv[i], error.text);
+    for (int i = 2; i < call->argc; i += 2) {
+        enum option_id id = option_find(call->argv[i]);
+        if (!options_set(&call->server->opt, id, &call->argv[i + 1], 1, &error)) {
+            reply_failure(call, proper_name(id, call->argv[i]), error.text);
             return false;
         }
+    }
     return true;
 }
 
