@@ -12,9 +12,17 @@ MAIN    := server/main.c
 LIBSRC  := $(filter-out $(MAIN),$(SOURCES))
 UNITSRC := $(wildcard tests/unit/test_*.c)
 
+# What --version and INFO tell of the build (server/version.h); without git its own defaults hold.
+COMMIT   := $(shell git rev-parse --short=8 HEAD 2>/dev/null)
+MODIFIED := $(shell git status --porcelain -uno 2>/dev/null | wc -l)
+ifneq ($(COMMIT),)
+VERSION  := -DREDOUBT_COMMIT='"$(COMMIT)"' -DREDOUBT_MODIFIED='"$(MODIFIED)"' \
+            -DREDOUBT_BUILD_ID='"$(shell printf '%s:%s' $(COMMIT) $(MODIFIED) | sha256sum | cut -c1-16)"'
+endif
+
 WARN   := -Wall -Wextra -Werror
 CFLAGS ?=
-BASE   := -std=gnu11 -D_GNU_SOURCE -I. -g $(WARN)
+BASE   := -std=gnu11 -D_GNU_SOURCE -I. -g $(WARN) $(VERSION)
 LIBS   := -lxxhash -luv -lpthread -ldl -lm -lrt
 
 ifeq ($(MODE),debug)

@@ -16,6 +16,7 @@
 #include "server/log.h"
 #include "server/outlimit.h"
 #include "server/server.h"
+#include "server/shutdown.h"
 #include "storage/eviction.h"
 #include "storage/keyspace.h"
 #include "storage/undo.h"
@@ -241,6 +242,7 @@ static void on_tick(uv_timer_t *timer)
         expire_some(c);
     compact_indexes(c);
     look_at_clients(c);
+    shutdown_if_asked(s);
     s->stats.cycle_cron_ticks += clock_ticks() - start;
 }
 

@@ -1,8 +1,8 @@
 /*
  * log.c - one line, one write: lines of several threads or processes never mix.
  *
- * The file is opened for each line and closed again. That costs a few microseconds at a few lines a second, and lets
- * anybody move the file away at any time without telling us.
+ * The file is opened for each line and closed again. That costs a few microseconds at a few lines a
+ * second, and lets anybody move the file away at any time without telling us.
  */
 #include "server/log.h"
 

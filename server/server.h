@@ -52,7 +52,7 @@ struct server {
     struct title *title;        /* title.h; NULL: the process keeps its name */
     struct oom_score oom_score; /* resources.h */
     bool is_supervised;         /* supervise.h: somebody started us and waits for word */
-    bool is_daemon;
+    bool is_daemon, has_pid_file;
     volatile sig_atomic_t shutdown_signal; /* shutdown.h: this signal asked for the end; 0: none did */
     const struct call *running; /* the innermost call being run, NULL: none; for crash reports */
     bool stopping;

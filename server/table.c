@@ -36,6 +36,7 @@
     X(slowlog_commands)                                                                            \
     X(latency_commands)                                                                            \
     X(monitor_commands)                                                                            \
+    X(replication_commands)                                                                        \
     X(cluster_commands)
 
 #define DECLARE(family) extern const struct command family[];
