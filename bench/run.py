@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Side by side with Debian's redis-server: server CPU per request and resident bytes per key.
 
     bench/run.py [--quick] [--keys N] [--rounds N] [WORKLOAD ...]     or: make bench

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Load for bench/run.py: transfers between random accounts as MULTI DECRBY INCRBY EXEC.
 
     bench/transactions.py PORT COUNT

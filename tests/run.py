@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Run the tests: unit tests in C under the sanitizers, then everything that talks to a running server.
 
     tests/run.py             all of it

@@ -66,7 +66,8 @@ static void run_or_roll_back(struct call *call, struct transaction *t)
         if (run_queued(call, &t->queue[i]))
             continue;
         char why[REPLY_ERROR_MAX];
-        snprintf(why, sizeof why, "%s", call->server->reply_errors.text);
+        snprintf(why, sizeof why, "%.*s", (int)call->server->reply_errors.len,
+                 call->server->reply_errors.text);
         undo_rollback(call->keys, section);
         call->client->db = db;
         call->server->stats.execs_rolled_back++;
