@@ -45,7 +45,12 @@ struct expiry_wheel {
 
 void expiry_init(struct expiry *x)
 {
-    *x = (struct expiry){0};
+    expiry_init_of(x, entry_deadline);
+}
+
+void expiry_init_of(struct expiry *x, int64_t (*deadline)(const struct entry *e))
+{
+    *x = (struct expiry){.deadline = deadline};
 }
 
 static void old_destroy(struct expiry_wheel *w)
@@ -64,7 +69,7 @@ void expiry_fini(struct expiry *x)
         wheel_fini(&x->wheel->now);
         mem_free(x->wheel);
     }
-    expiry_init(x);
+    expiry_init_of(x, x->deadline);
 }
 
 /* -- filing ------------------------------------------------------------------------------------ */
@@ -131,9 +136,9 @@ struct sweep {
 static void sort_out(void *entry, void *context)
 {
     struct sweep *s = context;
-    if (!entry_expires(entry))
+    int64_t deadline = s->x->deadline(entry);
+    if (deadline == DEADLINE_NONE)
         return;
-    int64_t deadline = entry_deadline(entry);
     if (deadline >= s->now_ms)
         file(s->x, dict_hash(entry_key(entry)), tick_of(deadline));
     else if (s->due_count < (int)(sizeof s->due / sizeof *s->due))
@@ -230,9 +235,9 @@ static void refile(struct gathering *g)
 {
     for (uint32_t i = 0; i < g->count; i++) {
         const struct entry *e = g->entries[i];
-        if (entry_expires(e))
-            wheel_file(&g->x->wheel->now, (uint32_t)dict_hash(entry_key(e)),
-                       tick_of(entry_deadline(e)));
+        int64_t deadline = g->x->deadline(e);
+        if (deadline != DEADLINE_NONE)
+            wheel_file(&g->x->wheel->now, (uint32_t)dict_hash(entry_key(e)), tick_of(deadline));
     }
     g->count = 0;
 }
@@ -298,19 +303,20 @@ void expiry_compact_step(struct expiry *x, struct dict *keys, uint32_t limit)
 
 /* The keys behind a record. */
 struct finding {
+    const struct expiry *x;
     struct entry *entry; /* the last one with a deadline, or NULL */
 };
 
 static void find_expiring(void *entry, void *context)
 {
     struct finding *f = context;
-    if (entry_expires(entry))
+    if (f->x->deadline(entry) != DEADLINE_NONE)
         f->entry = entry;
 }
 
-static struct entry *find(struct dict *keys, uint32_t record)
+static struct entry *find(const struct expiry *x, struct dict *keys, uint32_t record)
 {
-    struct finding f = {NULL};
+    struct finding f = {x, NULL};
     dict_visit_hash32(keys, record, find_expiring, &f);
     return f.entry;
 }
@@ -328,7 +334,7 @@ int expiry_sample(struct expiry *x, struct dict *keys, void **out, int count)
         struct wheel *w = n < now->records ? now : old;
         struct wheel_slot slot;
         uint32_t position = wheel_locate(w, w == now ? n : n - now->records, &slot);
-        struct entry *e = find(keys, wheel_peek(w, slot, position));
+        struct entry *e = find(x, keys, wheel_peek(w, slot, position));
         if (e != NULL)
             out[found++] = e;
         else
@@ -338,9 +344,9 @@ int expiry_sample(struct expiry *x, struct dict *keys, void **out, int count)
 }
 
 /* Does the slot come up before the one where a key with this deadline belongs? */
-static bool is_early(const struct wheel *w, struct wheel_slot slot, const struct entry *e)
+static bool is_early(const struct wheel *w, struct wheel_slot slot, int64_t deadline)
 {
-    struct wheel_slot right = wheel_slot_of(w, tick_of(entry_deadline(e)));
+    struct wheel_slot right = wheel_slot_of(w, tick_of(deadline));
     return slot.tick < right.tick && (slot.level != right.level || slot.index != right.index);
 }
 
@@ -354,14 +360,14 @@ static int nearest_in_slot(struct expiry *x, struct dict *keys, struct wheel *w,
     int found = 0;
     while (n > 0 && found < count && looks-- > 0) {
         uint32_t record = wheel_peek(w, slot, at %= n);
-        struct entry *e = find(keys, record);
-        if (e != NULL && !is_early(w, slot, e)) {
+        struct entry *e = find(x, keys, record);
+        if (e != NULL && !is_early(w, slot, x->deadline(e))) {
             out[found++] = e;
             at += stride;
             continue;
         }
         if (e != NULL)
-            wheel_file(&x->wheel->now, record, tick_of(entry_deadline(e)));
+            wheel_file(&x->wheel->now, record, tick_of(x->deadline(e)));
         wheel_remove(w, slot, at);
         n--;
     }
@@ -399,6 +405,20 @@ int expiry_nearest(struct expiry *x, struct dict *keys, void **out, int count)
 }
 
 /* -- figures and checks ------------------------------------------------------------------------ */
+
+int64_t expiry_next(const struct expiry *x)
+{
+    if (x->keys == 0)
+        return DEADLINE_NONE;
+    const struct wheel *old = old_in_use(x);
+    struct wheel_slot slot;
+    uint64_t tick = UINT64_MAX;
+    if (wheel_next(&x->wheel->now, x->wheel->now.tick, &slot))
+        tick = slot.tick;
+    if (old != NULL && wheel_next(old, old->tick, &slot) && slot.tick < tick)
+        tick = slot.tick;
+    return tick > INT64_MAX / WHEEL_TICK_MS ? INT64_MAX : (int64_t)tick * WHEEL_TICK_MS;
+}
 
 int64_t expiry_average_ttl(const struct expiry *x, int64_t now_ms)
 {
@@ -447,10 +467,10 @@ static size_t list_records(const struct wheel *w, struct filed *out)
 
 /* The key's record in time: a record that was filed late in a tick now past may be a turn behind.
  */
-static bool is_filed(const struct filed *list, size_t n, const struct entry *e, uint64_t now)
+static bool is_filed(const struct filed *list, size_t n, const struct entry *e, uint64_t tick,
+                     uint64_t now)
 {
     uint32_t record = (uint32_t)dict_hash(entry_key(e));
-    uint64_t tick = tick_of(entry_deadline(e));
     size_t low = 0, high = n;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -481,11 +501,12 @@ void expiry_check(const struct expiry *x, const struct dict *keys)
     struct dict_iter it;
     dict_iter_begin(&it, (struct dict *)keys); /* holds the table, changes nothing */
     for (struct entry *e; (e = dict_iter_next(&it)) != NULL;) {
-        if (!entry_expires(e))
+        int64_t deadline = x->deadline(e);
+        if (deadline == DEADLINE_NONE)
             continue;
         count++;
-        sum += entry_deadline(e);
-        if (!is_filed(list, n, e, now))
+        sum += deadline;
+        if (!is_filed(list, n, e, tick_of(deadline), now))
             abort();
     }
     dict_iter_end(&it);

@@ -17,14 +17,21 @@
 #include "storage/dict.h"
 
 struct expiry_wheel;
+struct entry;
 
 struct expiry {
+    int64_t (*deadline)(const struct entry *e); /* of a key, DEADLINE_NONE if it has none */
     struct expiry_wheel *wheel; /* owned; NULL while no key has a deadline */
     uint64_t keys;              /* keys with a deadline */
     __int128 deadline_sum;      /* of all of them, for the average */
 };
 
+/* An index of what entry_deadline() says. */
 void expiry_init(struct expiry *x);
+/* An index of other deadlines: the nearest one inside a key's value, say. deadline may tell a time before the true one,
+ * which costs a look-up. */
+void expiry_init_of(struct expiry *x, int64_t (*deadline)(const struct entry *e));
+/* Forget everything; as after init. */
 void expiry_fini(struct expiry *x);
 
 /* A key got a deadline, lost it (or was removed), or has another one. Times are ms since 1970. */
@@ -47,6 +54,8 @@ int expiry_nearest(struct expiry *x, struct dict *keys, void **out, int count);
 /* Do a part of a compaction if one is needed: look at about limit keys, or at four for each record added
  * since the last step if that is more. Call it often. */
 void expiry_compact_step(struct expiry *x, struct dict *keys, uint32_t limit);
+/* A time not after the earliest deadline, in ms; DEADLINE_NONE without keys. */
+int64_t expiry_next(const struct expiry *x);
 /* Average time to live in ms; 0 without keys. */
 int64_t expiry_average_ttl(const struct expiry *x, int64_t now_ms);
 size_t expiry_memory(const struct expiry *x);

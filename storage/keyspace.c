@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "storage/eviction.h"
+#include "storage/hash.h"
 #include "storage/lazyfree.h"
 #include "storage/undo.h"
 #include "storage/value.h"
@@ -37,11 +38,13 @@ struct keyspace *keyspace_create(int db_count)
     ks->db_count = db_count;
     ks->lfu_log_factor = 10;
     ks->lfu_decay_minutes = 1;
+    ks->limits = (struct limits){.hash_listpack_entries = 512, .hash_listpack_value = 64};
     for (int i = 0; i < db_count; i++) {
         ks->dbs[i].id = i;
         dict_init(&ks->dbs[i].keys, &key_table);
         dict_init(&ks->dbs[i].watched, &watched_table);
         expiry_init(&ks->dbs[i].expiry);
+        expiry_init_of(&ks->dbs[i].field_expiry, hash_due);
     }
     ks->undo = undo_create();
     return ks;
@@ -65,6 +68,7 @@ void keyspace_destroy(struct keyspace *ks)
     for (int i = 0; i < ks->db_count; i++) {
         end_table(&ks->dbs[i].keys);
         expiry_fini(&ks->dbs[i].expiry);
+        expiry_fini(&ks->dbs[i].field_expiry);
         assert(ks->dbs[i].watched.count == 0);
         dict_fini(&ks->dbs[i].watched);
     }
@@ -159,16 +163,38 @@ static void log_keeps(struct keyspace *ks, const struct entry *e)
 
 /* -- the index of deadlines ------------------------------------------------------------------------------ */
 
-static void index_deadline(struct db *db, uint64_t hash, int64_t old, int64_t new)
+static void index_deadline(struct expiry *x, uint64_t hash, int64_t old, int64_t new)
 {
     if (old == new)
         return;
     if (old == DEADLINE_NONE)
-        expiry_add(&db->expiry, hash, new);
+        expiry_add(x, hash, new);
     else if (new == DEADLINE_NONE)
-        expiry_drop(&db->expiry, old);
+        expiry_drop(x, old);
     else
-        expiry_change(&db->expiry, hash, old, new);
+        expiry_change(x, hash, old, new);
+}
+
+static inline int64_t due_inside(const struct entry *e)
+{
+    return entry_type(e) == TYPE_HASH ? hash_due(e) : DEADLINE_NONE;
+}
+
+/* The entry came, or goes. */
+static void index_add(struct db *db, const struct entry *e, uint64_t hash)
+{
+    if (entry_expires(e))
+        expiry_add(&db->expiry, hash, entry_deadline(e));
+    if (due_inside(e) != DEADLINE_NONE)
+        expiry_add(&db->field_expiry, hash, due_inside(e));
+}
+
+static void index_drop(struct db *db, const struct entry *e)
+{
+    if (entry_expires(e))
+        expiry_drop(&db->expiry, entry_deadline(e));
+    if (due_inside(e) != DEADLINE_NONE)
+        expiry_drop(&db->field_expiry, due_inside(e));
 }
 
 /* -- putting in and taking out ---------------------------------------------------------------------------- */
@@ -176,22 +202,21 @@ static void index_deadline(struct db *db, uint64_t hash, int64_t old, int64_t ne
 static void table_put(struct keyspace *ks, int db, struct entry *e, uint64_t hash)
 {
     dict_insert(&ks->dbs[db].keys, e, hash);
-    if (entry_expires(e))
-        expiry_add(&ks->dbs[db].expiry, hash, entry_deadline(e));
+    index_add(&ks->dbs[db], e, hash);
 }
 
 static void table_drop(struct keyspace *ks, int db, struct entry *e, uint64_t hash)
 {
     dict_remove(&ks->dbs[db].keys, entry_key(e), hash);
-    if (entry_expires(e))
-        expiry_drop(&ks->dbs[db].expiry, entry_deadline(e));
+    index_drop(&ks->dbs[db], e);
 }
 
 static void table_swap_entry(struct keyspace *ks, int db, struct entry *old, struct entry *new,
                              uint64_t hash)
 {
     dict_replace(&ks->dbs[db].keys, old, new, hash);
-    index_deadline(&ks->dbs[db], hash, entry_deadline(old), entry_deadline(new));
+    index_deadline(&ks->dbs[db].expiry, hash, entry_deadline(old), entry_deadline(new));
+    index_deadline(&ks->dbs[db].field_expiry, hash, due_inside(old), due_inside(new));
 }
 
 struct change {
@@ -239,8 +264,7 @@ bool keyspace_remove(struct keyspace *ks, int db, struct key key, bool lazy)
     struct entry *e = dict_remove(&ks->dbs[db].keys, key.name, key.hash);
     if (e == NULL)
         return false;
-    if (entry_expires(e))
-        expiry_drop(&ks->dbs[db].expiry, entry_deadline(e));
+    index_drop(&ks->dbs[db], e);
     if (undo_is_open(ks->undo)) {
         struct change *c = undo_record(ks->undo, &kind_remove, sizeof *c);
         *c = (struct change){.db = db, .lazy = lazy, .hash = key.hash, .old = e};
@@ -288,8 +312,8 @@ static void give_value_back(struct entry *from, struct entry *to)
 static void revert_reshell(struct keyspace *ks, void *record)
 {
     struct change *c = record;
-    table_swap_entry(ks, c->db, c->new, c->old, c->hash);
     give_value_back(c->new, c->old);
+    table_swap_entry(ks, c->db, c->new, c->old, c->hash);
     entry_free_shell(c->new);
 }
 
@@ -324,7 +348,7 @@ static void revert_deadline(struct keyspace *ks, void *record)
 {
     struct deadline_change *c = record;
     entry_store_deadline(c->entry, c->before);
-    index_deadline(&ks->dbs[c->db], c->hash, c->after, c->before);
+    index_deadline(&ks->dbs[c->db].expiry, c->hash, c->after, c->before);
 }
 
 static const struct undo_kind kind_deadline = {"deadline", revert_deadline, NULL};
@@ -340,7 +364,7 @@ struct entry *keyspace_set_deadline(struct keyspace *ks, int db, struct entry *e
         keyspace_reshell(ks, db, e, moved, hash);
         return moved;
     }
-    index_deadline(&ks->dbs[db], hash, before, deadline_ms);
+    index_deadline(&ks->dbs[db].expiry, hash, before, deadline_ms);
     if (undo_is_open(ks->undo)) {
         struct deadline_change *c = undo_record(ks->undo, &kind_deadline, sizeof *c);
         *c = (struct deadline_change){db, hash, e, before, deadline_ms};
@@ -392,7 +416,7 @@ struct flushed {
     int db;
     bool lazy;
     struct dict keys;
-    struct expiry expiry;
+    struct expiry expiry, field_expiry;
 };
 
 static void end_flushed(void *table)
@@ -418,8 +442,10 @@ static void revert_flush(struct keyspace *ks, void *record)
     struct db *db = &ks->dbs[f->db];
     dict_fini(&db->keys);
     expiry_fini(&db->expiry);
+    expiry_fini(&db->field_expiry);
     db->keys = f->keys;
     db->expiry = f->expiry;
+    db->field_expiry = f->field_expiry;
 }
 
 static void keep_flush(struct keyspace *ks, void *record)
@@ -428,6 +454,7 @@ static void keep_flush(struct keyspace *ks, void *record)
     ks->dirty += f->keys.count;
     end_keys(ks, f->keys, f->lazy);
     expiry_fini(&f->expiry);
+    expiry_fini(&f->field_expiry);
 }
 
 static const struct undo_kind kind_flush = {"flush", revert_flush, keep_flush};
@@ -437,10 +464,11 @@ static void bump_watched(struct keyspace *ks, int db, const struct dict *present
 static uint64_t flush_one(struct keyspace *ks, int id, bool lazy)
 {
     struct db *db = &ks->dbs[id];
-    struct flushed f = {id, lazy, db->keys, db->expiry};
+    struct flushed f = {id, lazy, db->keys, db->expiry, db->field_expiry};
     bump_watched(ks, id, &db->keys);
     dict_init(&db->keys, &key_table);
     expiry_init(&db->expiry);
+    expiry_init_of(&db->field_expiry, hash_due);
     if (undo_is_open(ks->undo))
         memcpy(undo_record(ks->undo, &kind_flush, sizeof f), &f, sizeof f);
     else
@@ -462,11 +490,13 @@ static void exchange(struct keyspace *ks, int a, int b)
 {
     struct db *x = &ks->dbs[a], *y = &ks->dbs[b];
     struct dict keys = x->keys;
-    struct expiry expiry = x->expiry;
+    struct expiry expiry = x->expiry, field_expiry = x->field_expiry;
     x->keys = y->keys;
     x->expiry = y->expiry;
+    x->field_expiry = y->field_expiry;
     y->keys = keys;
     y->expiry = expiry;
+    y->field_expiry = field_expiry;
 }
 
 static void revert_swap(struct keyspace *ks, void *record)
@@ -611,6 +641,7 @@ void keyspace_check(const struct keyspace *ks)
         struct db *db = &ks->dbs[i];
         dict_check(&db->keys);
         expiry_check(&db->expiry, &db->keys);
+        expiry_check(&db->field_expiry, &db->keys);
         uint64_t expiring = 0;
         struct dict_iter it;
         dict_iter_begin(&it, &db->keys);

@@ -48,6 +48,7 @@ struct db {
     int id;
     struct dict keys;        /* struct entry */
     struct expiry expiry;    /* which of them have a deadline, and when */
+    struct expiry field_expiry; /* the same for hashes whose fields have deadlines: hash.h */
     struct dict watched;     /* struct watched_key: see watch.h */
 };
 
@@ -59,6 +60,11 @@ struct keyspace_hooks {
     void (*event)(void *context, int db, struct bytes key, enum event_class class, const char *event);
 };
 
+/* Up to which size the value types keep their compact forms: the directives of these names. */
+struct limits {
+    uint64_t hash_listpack_entries, hash_listpack_value; /* hash-max-listpack-* */
+};
+
 struct keyspace {
     struct db *dbs; /* owned */
     int db_count;
@@ -67,9 +73,11 @@ struct keyspace {
     bool lfu;              /* access clocks are LFU counters (maxmemory-policy) */
     int lfu_log_factor, lfu_decay_minutes;
     bool lazy_user_del, lazy_server_del, lazy_expire, lazy_eviction, lazy_flush; /* lazyfree-lazy-* */
+    struct limits limits;
     bool keep_expired;     /* dead keys are invisible but stay (replicas, DEBUG SET-ACTIVE-EXPIRE tests) */
     uint64_t dirty;        /* changes so far */
     uint64_t expired, evicted, hits, misses;
+    uint64_t expired_fields; /* of hashes */
     uint64_t last_version; /* of a watched key: watch.h */
     struct undo *undo;         /* owned; open or not */
     struct lazyfree *lazyfree; /* borrowed; NULL: free at once */
