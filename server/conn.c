@@ -165,15 +165,19 @@ enum request_step conn_next_request(struct conn *c, struct arg_list *list)
     if (step == REQUEST_READY) {
         c->pos += eaten;
         c->big_run = c->big_supplied;
-    } else if (step == REQUEST_BROKEN) {
-        reply_errorf(&client->reply, "ERR %s", c->parser.error);
-        c->pos = c->len;
-        client_touch_output(client);
-        client_close(client, true);
-        log_write(s->log, LOG_LEVEL_VERBOSE, "Protocol error (%s) from client: id=%llu addr=%s",
-                  c->parser.error, (unsigned long long)client->id, client_address(client));
     }
     return step;
+}
+
+void conn_refuse_input(struct conn *c)
+{
+    struct client *client = c->client;
+    reply_errorf(&client->reply, "ERR %s", c->parser.error);
+    c->pos = c->len;
+    client_touch_output(client);
+    client_close(client, true);
+    log_write(client->server->log, LOG_LEVEL_VERBOSE, "Protocol error (%s) from client: id=%llu addr=%s",
+              c->parser.error, (unsigned long long)client->id, client_address(client));
 }
 
 void conn_hold(struct conn *c, struct command_slot *command, const struct bytes *argv, int argc)

@@ -54,8 +54,10 @@ struct conn {
 };
 
 /* The next request into list: READY with *argc arguments at the end of list, MORE when there is none. A held request
- * comes first. On BROKEN the error is answered and the connection will close. */
+ * comes first. BROKEN: to be answered with conn_refuse_input() when its turn comes. */
 enum request_step conn_next_request(struct conn *c, struct arg_list *list);
+/* Answer why the input is broken, take no more of it, and close. */
+void conn_refuse_input(struct conn *c);
 /* Keep this request for later: the client is paused or blocked. */
 void conn_hold(struct conn *c, struct command_slot *command, const struct bytes *argv, int argc);
 /* Has it something to run? */

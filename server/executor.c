@@ -4,6 +4,7 @@
 #include "server/executor.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -11,6 +12,7 @@
 #include "server/debug_gate.h"
 #include "server/errorstats.h"
 #include "server/latency.h"
+#include "server/log.h"
 #include "server/monitor.h"
 #include "server/network.h"
 #include "server/outlimit.h"
@@ -20,12 +22,12 @@
 #include "storage/eviction.h"
 
 /* Requests of one batch: enough to hide memory latency, few enough for their lines to stay in the first cache. */
-enum { BATCH = 32, ARGS_KEEP = 64 * 1024, EVICTION_SLICE_US = 500 };
+enum { BATCH = 32, ARGS_KEEP = 64 * 1024, EVICTION_SLICE_US = 500, HTTP_WARNING_MS = 60000 };
 
 struct request {
     struct client *client;
     struct command_slot *command; /* NULL: unknown, or not allowed as it is: find_or_refuse() says */
-    uint32_t first_arg, argc;
+    uint32_t first_arg, argc; /* argc 0: a broken request */
     size_t at;     /* where it starts in the connection's input */
     uint64_t hash;
 };
@@ -37,6 +39,7 @@ struct executor {
     int depth;               /* calls inside of each other (EXEC): time stands still in the inner ones */
     int64_t paused_until_ms; /* CLIENT PAUSE */
     bool paused_all;
+    int64_t next_http_warning_ms; /* one a minute at most */
     struct arg_list args;    /* of the batch */
     int count;
     struct request batch[BATCH];
@@ -135,16 +138,36 @@ bool executor_call(struct call *call)
 
 /* -- what stands between a request and its handler ------------------------------------------------------- */
 
-/* A request is refused with the error that was just written. */
-static void refused(struct client *c, struct command_slot *command)
+static bool is_exec(const struct command_slot *command)
 {
-    struct server *s = c->server;
-    if (command != NULL)
+    return command->flags & CMD_UNQUEUED && strcmp(command->full_name, "exec") == 0;
+}
+
+/* EXEC that is refused is the end of its transaction; it says so, and why. */
+static void refuse_exec(struct call *call, struct reply_mark mark)
+{
+    const struct reply_errors *errors = &call->server->reply_errors;
+    char why[REPLY_ERROR_MAX];
+    int skip = errors->len > 4 && memcmp(errors->text, "ERR ", 4) == 0 ? 4 : 0;
+    snprintf(why, sizeof why, "%.*s", (int)errors->len - skip, errors->text + skip);
+    reply_rewind(call->reply, mark);
+    reply_errorf(call->reply, "EXECABORT Transaction discarded because of: %s", why);
+    transaction_discard(call->client);
+}
+
+/* A request is refused with the error that was written after the mark. command: as far as it is known. */
+static void refused(struct call *call, struct command_slot *command, struct reply_mark mark)
+{
+    struct server *s = call->server;
+    if (command != NULL) {
         command->rejected++;
+        if (is_exec(command))
+            refuse_exec(call, mark);
+    }
     s->executor->errors_seen = s->reply_errors.count;
     error_stats_count(s, bytes_of(s->reply_errors.text, s->reply_errors.len));
-    if (c->flags & CLIENT_MULTI)
-        transaction_abort(c);
+    if (call->client->flags & CLIENT_MULTI)
+        transaction_abort(call->client);
 }
 
 static bool gate_protected(struct call *call)
@@ -194,7 +217,7 @@ static bool gate_memory(struct call *call)
     if (c->flags & CLIENT_MULTI) {
         if (!(flags & CMD_UNQUEUED))
             grows = true;
-        else if (strcmp(call->command->full_name, "exec") == 0)
+        else if (is_exec(call->command))
             grows = c->transaction->all_flags & CMD_DENYOOM;
     }
     if (!grows)
@@ -216,7 +239,7 @@ static bool may_write(const struct call *call)
 {
     const struct client *c = call->client;
     uint32_t flags = call->command->flags;
-    if (strcmp(call->command->full_name, "exec") == 0 && c->transaction != NULL)
+    if (is_exec(call->command) && c->transaction != NULL)
         flags |= c->transaction->all_flags;
     return flags & (CMD_WRITE | CMD_MAY_REPLICATE);
 }
@@ -260,11 +283,12 @@ static bool pass_gates(struct call *call, uint32_t armed)
 {
     struct server *s = call->server;
     uint64_t errors = s->reply_errors.count;
+    struct reply_mark mark = reply_mark(call->reply);
     for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) {
         if (!(armed & gates[i].gate) || gates[i].pass(call))
             continue;
         if (s->reply_errors.count != errors)
-            refused(call->client, call->command);
+            refused(call, call->command, mark);
         return false;
     }
     return true;
@@ -287,18 +311,39 @@ static void refuse_unknown(struct call *call)
                  name.len < 128 ? (int)name.len : 128, name.ptr, args);
 }
 
+/* Lines of an HTTP request: somebody's browser was made to talk to us. It is cut off before it gets to a
+ * command in the request's body. */
+static bool is_http(struct call *call)
+{
+    if (!bytes_is_word(call->argv[0], "post") && !bytes_is_word(call->argv[0], "host:"))
+        return false;
+    struct executor *ex = call->server->executor;
+    int64_t now_ms = call->keys->now_ms;
+    if (now_ms >= ex->next_http_warning_ms) {
+        log_write(call->server->log, LOG_LEVEL_WARNING,
+                  "Possible attack across protocols: %s sent a line of HTTP and was cut off.",
+                  client_address(call->client));
+        ex->next_http_warning_ms = now_ms + HTTP_WARNING_MS;
+    }
+    client_close(call->client, false);
+    return true;
+}
+
 /* Complete call->command, or answer why there is none. */
 static bool find_or_refuse(struct call *call)
 {
     struct command_slot *command = call->command;
+    struct reply_mark mark = reply_mark(call->reply);
     if (command == NULL) {
+        if (is_http(call))
+            return false;
         refuse_unknown(call);
     } else {
         if (command->sub_count > 0 && call->argc >= 2) {
             struct command_slot *sub = command_find_sub(command, call->argv[1]);
             if (sub == NULL) {
                 reply_unknown_subcommand(call);
-                refused(call->client, NULL);
+                refused(call, NULL, mark);
                 return false;
             }
             call->command = command = sub;
@@ -308,7 +353,7 @@ static bool find_or_refuse(struct call *call)
             return true;
         reply_arity_error(call);
     }
-    refused(call->client, command);
+    refused(call, command, mark);
     return false;
 }
 
@@ -330,7 +375,12 @@ static void run_request(struct executor *ex, const struct request *r)
     if (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW))
         return;
     if (c->flags & (CLIENT_PAUSED | CLIENT_BLOCKED)) {
-        conn_hold(c->conn, r->command, argv, (int)r->argc);
+        if (r->argc > 0) /* what is broken stays in the input and is met again */
+            conn_hold(c->conn, r->command, argv, (int)r->argc);
+        return;
+    }
+    if (r->argc == 0) {
+        conn_refuse_input(c->conn);
         return;
     }
     c->conn->running_at = r->at;
@@ -363,7 +413,10 @@ static bool gather_one(struct executor *ex, struct conn *c)
 {
     uint32_t first = ex->args.count;
     size_t at = c->pos;
-    if (conn_next_request(c, &ex->args) != REQUEST_READY)
+    enum request_step step = conn_next_request(c, &ex->args);
+    if (step == REQUEST_BROKEN) /* answered in its turn, behind the replies to what came before */
+        ex->batch[ex->count++] = (struct request){.client = c->client, .first_arg = first, .at = at};
+    if (step != REQUEST_READY)
         return false;
     uint32_t argc = ex->args.count - first;
     if (argc == 0)
@@ -399,7 +452,8 @@ static struct conn *pop_ready(struct network *net)
     return c;
 }
 
-/* Fill the batch from the ready connections, in turns: who has more to say queues again behind the others. */
+/* Fill the batch from the ready connections, in turns: who has more to say queues again behind the others. A request
+ * of somebody who has not authenticated ends the batch: it may be AUTH, which lifts the limits of what comes behind. */
 static void gather(struct executor *ex, struct network *net)
 {
     ex->count = 0;
@@ -412,11 +466,14 @@ static void gather(struct executor *ex, struct network *net)
         }
         if (!may_run(c))
             continue;
-        bool more = true;
-        while (ex->count < BATCH && more)
+        bool known = c->client->flags & CLIENT_AUTHENTICATED, more;
+        do {
             more = gather_one(ex, c);
+        } while (known && more && ex->count < BATCH);
         if (more)
             conn_mark_ready(c);
+        if (!known)
+            break;
     }
 }
 
