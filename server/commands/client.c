@@ -237,6 +237,10 @@ static bool skip_or_reply(struct call *call, int i, bool *skip_me)
 /* One option and its value, at i and i + 1. */
 static bool parse_filter_or_reply(struct call *call, int i, struct kill_filter *filter)
 {
+    if (i + 1 == call->argc) {
+        reply_syntax_error(call);
+        return false;
+    }
     struct bytes option = call->argv[i], value = call->argv[i + 1];
     if (bytes_is_word(option, "id"))
         return positive_or_reply(call, i + 1, (int64_t *)&filter->id,
@@ -306,9 +310,6 @@ static void cmd_client_kill(struct call *call)
     if (old_form) {
         filter.address = call->argv[2];
         filter.skip_me = false;
-    } else if (call->argc % 2 != 0) {
-        reply_syntax_error(call);
-        return;
     }
     for (int i = 2; !old_form && i < call->argc; i += 2) {
         if (!parse_filter_or_reply(call, i, &filter))

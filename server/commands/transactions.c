@@ -18,6 +18,8 @@ static void cmd_multi(struct call *call)
     bool rollback = call->argc == 2 && bytes_is_word(call->argv[1], "rollback");
     if (call->argc > 1 && !rollback) {
         reply_arity_error(call);
+        if (c->flags & CLIENT_MULTI)
+            transaction_abort(c); /* as for any request with a wrong number of arguments */
         return;
     }
     if (c->flags & CLIENT_MULTI) {
