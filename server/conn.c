@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/blocked.h"
 #include "server/log.h"
 #include "server/network.h"
 #include "server/outlimit.h"
@@ -44,11 +45,12 @@ static void own_buffer(struct conn *c, size_t more)
         if (c->own != NULL && room < c->own_room * 2)
             room = c->own_room * 2;
         char *own = mem_alloc(room);
-        memcpy(own, c->data + c->pos, rest);
+        if (rest > 0) /* else there may be no data */
+            memcpy(own, c->data + c->pos, rest);
         mem_free(c->own);
         c->own = own;
         c->own_room = room;
-    } else if (c->data != c->own || c->pos > 0) {
+    } else if (rest > 0 && (c->data != c->own || c->pos > 0)) {
         memmove(c->own, c->data + c->pos, rest);
     }
     c->data = c->own;
@@ -367,6 +369,7 @@ void client_close(struct client *client, bool flush_first)
     client->flags |= flush_first ? CLIENT_CLOSE_AFTER_REPLY : CLIENT_CLOSE_NOW;
     if (c == NULL)
         return;
+    blocked_forget(client);
     if (!c->stopped) {
         c->stopped = true;
         uv_read_stop(&c->stream);
