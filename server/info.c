@@ -275,7 +275,7 @@ static void write_stats_keys(const struct server *s, struct text *out)
     const struct stats *st = &s->stats;
     uint64_t since = st->eviction_exceeding_since_us;
     uint64_t exceeding_us = since != 0 ? (uint64_t)clock_mono_us() - since : 0;
-    field_int(out, "expired_subkeys", 0);
+    field_count(out, "expired_subkeys", s->keys->expired_fields);
     field_count(out, "expired_keys", s->keys->expired);
     /* Sweeps look only at what is due (expiry.h): no expired key is left behind unseen. */
     field_2digits(out, "expired_stale_perc", 0);
@@ -478,9 +478,10 @@ static void write_keyspace(struct server *s, struct text *out)
     for (int i = 0; i < s->keys->db_count; i++) {
         const struct db *db = &s->keys->dbs[i];
         if (db->keys.count > 0)
-            text_addf(out, "db%d:keys=%llu,expires=%llu,avg_ttl=%lld,subexpiry=0\r\n", i,
+            text_addf(out, "db%d:keys=%llu,expires=%llu,avg_ttl=%lld,subexpiry=%llu\r\n", i,
                       (unsigned long long)db->keys.count, (unsigned long long)db->expiry.keys,
-                      (long long)expiry_average_ttl(&db->expiry, s->keys->now_ms));
+                      (long long)expiry_average_ttl(&db->expiry, s->keys->now_ms),
+                      (unsigned long long)db->field_expiry.keys);
     }
 }
 

@@ -1,9 +1,9 @@
 /*
  * hash.c - hashes: which form one takes, and when its fields are due.
  *
- * What changes the form puts another value behind the same entry; its undo record keeps the old one. The time at which
- * a hash is due stands in the value and, the same, in the index of the database: due_change() is the one place that
- * writes them.
+ * What changes the form puts another value behind the same entry; its undo record keeps the old
+ * one. The time at which a hash is due stands in the value and, the same, in the index of the
+ * database: due_change() is the one place that writes them.
  */
 #include "storage/hash.h"
 
@@ -20,7 +20,8 @@ static struct hash_table *table_at(const struct entry *e)
     return entry_pointer(e);
 }
 
-/* -- reading ---------------------------------------------------------------------------------------------- */
+/* -- reading
+ * ---------------------------------------------------------------------------------------------- */
 
 uint64_t hash_count(const struct entry *e)
 {
@@ -62,21 +63,30 @@ void hash_iter_begin(struct hash_iter *it, const struct entry *e)
 bool hash_iter_next(struct hash_iter *it, struct hash_field *out)
 {
     if (hash_is_packed(it->e)) {
+        it->place = it->at;
         if (it->at == NULL)
             return false;
         it->at = packed_read(it->e, it->at, out);
         return true;
     }
-    const struct entry *f = dict_iter_next(&it->table);
-    if (f != NULL)
-        hash_field_of(f, out);
-    return f != NULL;
+    it->place = dict_iter_next(&it->table);
+    if (it->place != NULL)
+        hash_field_of(it->place, out);
+    return it->place != NULL;
 }
 
 void hash_iter_end(struct hash_iter *it)
 {
     if (!hash_is_packed(it->e))
         dict_iter_end(&it->table);
+}
+
+void hash_read(const struct entry *e, const void *place, struct hash_field *out)
+{
+    if (hash_is_packed(e))
+        packed_read(e, place, out);
+    else
+        hash_field_of(place, out);
 }
 
 struct dict *hash_dict(const struct entry *e)
@@ -90,7 +100,8 @@ const unsigned char *hash_listpack(const struct entry *e, int *width)
     return hash_is_packed(e) ? packed_listpack(e) : NULL;
 }
 
-/* -- when the fields are due ------------------------------------------------------------------------------- */
+/* -- when the fields are due
+ * ------------------------------------------------------------------------------- */
 
 struct due_change {
     struct hash_at at;
@@ -135,8 +146,8 @@ static uint64_t expiring(const struct entry *e)
     return hash_is_packed(e) ? packed_expiring(e) : table_at(e)->expiry.keys;
 }
 
-/* A field's deadline changed. The time may stay too early: that costs a look, and finding the next one would cost
- * more. */
+/* A field's deadline changed. The time may stay too early: that costs a look, and finding the next
+ * one would cost more. */
 static void due_follow(struct hash_at *at, int64_t before, int64_t after)
 {
     int64_t due = hash_due(at->e);
@@ -148,7 +159,15 @@ static void due_follow(struct hash_at *at, int64_t before, int64_t after)
         due_change(at, after);
 }
 
-/* -- forms ------------------------------------------------------------------------------------------------- */
+/* A time before which no field dies, as the hash is now. */
+static int64_t next_due(const struct entry *e)
+{
+    return hash_is_packed(e) ? packed_earliest(e) : expiry_next(&table_at(e)->expiry);
+}
+
+/* -- forms
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void destroy_form(struct entry *e)
 {
@@ -187,7 +206,8 @@ static void revert_form(struct keyspace *ks, void *record)
     destroy_other(record);
 }
 
-/* The entry may be gone when the section closes well: what ends the old form is not its business. */
+/* The entry may be gone when the section closes well: what ends the old form is not its business.
+ */
 static void keep_form(struct keyspace *ks, void *record)
 {
     (void)ks;
@@ -227,13 +247,14 @@ static void allow_deadlines(struct hash_at *at)
         change_form(at, ENC_LISTPACK_EX, packed_with_deadlines(at->e));
 }
 
-/* -- changing ---------------------------------------------------------------------------------------------- */
+/* -- changing
+ * ---------------------------------------------------------------------------------------------- */
 
 struct entry *hash_create(struct keyspace *ks, int db, struct key key, size_t room)
 {
     unsigned char *lp = lp_create(room);
-    struct entry *e = entry_create_word(key.name, TYPE_HASH, ENC_LISTPACK,
-                                        (int64_t)(uintptr_t)lp, DEADLINE_NONE);
+    struct entry *e =
+        entry_create_word(key.name, TYPE_HASH, ENC_LISTPACK, (int64_t)(uintptr_t)lp, DEADLINE_NONE);
     keyspace_add(ks, db, e, key.hash);
     return e;
 }
@@ -292,7 +313,8 @@ void hash_set_deadline(struct hash_at *at, struct bytes name, int64_t deadline)
     due_follow(at, before, deadline);
 }
 
-/* -- the dead ---------------------------------------------------------------------------------------------- */
+/* -- the dead
+ * ---------------------------------------------------------------------------------------------- */
 
 void hash_bury(struct hash_at *at, struct bytes name)
 {
@@ -313,11 +335,33 @@ bool hash_find_live(struct hash_at *at, struct bytes name, struct hash_field *ou
     return false;
 }
 
-bool hash_settle(struct hash_at *at)
+bool hash_has_dead(const struct hash_at *at)
+{
+    int64_t due = hash_due(at->e);
+    return due != DEADLINE_NONE && due < at->ks->now_ms;
+}
+
+void hash_bury_all(struct hash_at *at)
+{
+    if (at->ks->keep_expired || !hash_has_dead(at))
+        return;
+    uint32_t died = hash_is_packed(at->e) ? packed_expire(at, UINT32_MAX)
+                                          : table_expire_all(at->ks, table_at(at->e));
+    at->died += died;
+    at->ks->expired_fields += died;
+    due_change(at, next_due(at->e));
+}
+
+void hash_announce(struct hash_at *at)
 {
     if (at->died > 0)
         keyspace_changed(at->ks, at->db, at->key.name, EVENT_HASH, "hexpired");
     at->died = 0;
+}
+
+bool hash_settle(struct hash_at *at)
+{
+    hash_announce(at);
     if (hash_count(at->e) > 0)
         return false;
     keyspace_remove(at->ks, at->db, at->key, false);
@@ -326,17 +370,13 @@ bool hash_settle(struct hash_at *at)
     return true;
 }
 
-/* -- active expiry ----------------------------------------------------------------------------------------- */
+/* -- active expiry
+ * ----------------------------------------------------------------------------------------- */
 
 enum { FIELDS_A_VISIT = 64 };
 
-/* A time before which no field dies, as the hash is now. */
-static int64_t next_due(const struct entry *e)
-{
-    return hash_is_packed(e) ? packed_earliest(e) : expiry_next(&table_at(e)->expiry);
-}
-
-/* The index asks for a new record even if the time stays what it was: the sweep has taken the old one out. */
+/* The index asks for a new record even if the time stays what it was: the sweep has taken the old
+ * one out. */
 static void file_again(struct hash_at *at)
 {
     struct expiry *x = &at->ks->dbs[at->db].field_expiry;
@@ -383,12 +423,8 @@ bool hash_expire_due(struct keyspace *ks, uint32_t limit)
     return more;
 }
 
-void hash_compact_step(struct keyspace *ks, int db, uint32_t limit)
-{
-    expiry_compact_step(&ks->dbs[db].field_expiry, &ks->dbs[db].keys, limit);
-}
-
-/* -- the row in value.c ------------------------------------------------------------------------------------ */
+/* -- the row in value.c
+ * ------------------------------------------------------------------------------------ */
 
 void hash_free_value(struct entry *e)
 {

@@ -54,12 +54,15 @@ int64_t hash_due(const struct entry *e);
 /* All fields once each. The hash does not change between begin and end. */
 struct hash_iter {
     const struct entry *e;
+    const void *place;       /* of the field that was returned last, for hash_read() */
     const unsigned char *at; /* packed: the next field */
     struct dict_iter table;
 };
 void hash_iter_begin(struct hash_iter *it, const struct entry *e);
 bool hash_iter_next(struct hash_iter *it, struct hash_field *out);
 void hash_iter_end(struct hash_iter *it);
+/* The field at a place; places are good until the hash changes. */
+void hash_read(const struct entry *e, const void *place, struct hash_field *out);
 
 /* The table of a hash in that form, for scanning; NULL of a packed one. What an entry of it says. */
 struct dict *hash_dict(const struct entry *e);
@@ -84,12 +87,16 @@ void hash_set_deadline(struct hash_at *at, struct bytes name, int64_t deadline);
 bool hash_find_live(struct hash_at *at, struct bytes name, struct hash_field *out);
 /* Remove a field that was found dead; nothing happens if keyspace.keep_expired. */
 void hash_bury(struct hash_at *at, struct bytes name);
-/* Announce what died (event "hexpired"); remove the key if no field is left (event "del"). True if it was removed. */
+/* Remove all dead fields, looking at each field if any may be dead. Nothing happens if keyspace.keep_expired. */
+void hash_bury_all(struct hash_at *at);
+/* May there be a dead field? */
+bool hash_has_dead(const struct hash_at *at);
+/* Announce what died: event "hexpired". */
+void hash_announce(struct hash_at *at);
+/* hash_announce(); remove the key if no field is left (event "del"). True if it was removed. */
 bool hash_settle(struct hash_at *at);
 /* Remove dead fields of all databases: some per hash, looking at limit hashes of each database. True: more are due. */
 bool hash_expire_due(struct keyspace *ks, uint32_t limit);
-/* Keep the index of such hashes small; call it as often as expiry_compact_step() of the keys. */
-void hash_compact_step(struct keyspace *ks, int db, uint32_t limit);
 
 /* -- the row in value.c --------------------------------------------------------------------------------- */
 void hash_free_value(struct entry *e);

@@ -1,8 +1,10 @@
 /*
- * hash_packed.c - small hashes: a listpack of fields with their values, and their deadlines if one has any.
+ * hash_packed.c - small hashes: a listpack of fields with their values, and their deadlines if one
+ * has any.
  *
- * Fields stand in the order in which they came. Undo records are small and refer to places by their distance from the
- * start of the listpack: when they are reverted, it is byte for byte what it was when the change had just been made.
+ * Fields stand in the order in which they came. Undo records are small and refer to places by their
+ * distance from the start of the listpack: when they are reverted, it is byte for byte what it was
+ * when the change had just been made.
  */
 #include "base/memory.h"
 #include "base/random.h"
@@ -55,7 +57,8 @@ uint64_t packed_expiring(const struct entry *e)
     return has_deadlines(e) ? packed_of(e)->expiring : 0;
 }
 
-/* -- reading --------------------------------------------------------------------------------------------- */
+/* -- reading
+ * --------------------------------------------------------------------------------------------- */
 
 /* The third element, where 0 stands for none. */
 static int64_t deadline_at(const unsigned char *at)
@@ -136,10 +139,12 @@ struct hash_packed *packed_with_deadlines(const struct entry *e)
     return p;
 }
 
-/* -- undo ------------------------------------------------------------------------------------------------ */
+/* -- undo
+ * ------------------------------------------------------------------------------------------------
+ */
 
-/* A field as it was before it changed, if it was there. The bytes are the name's (of a removed field only) and the
- * value's. */
+/* A field as it was before it changed, if it was there. The bytes are the name's (of a removed
+ * field only) and the value's. */
 struct packed_change {
     struct entry *entry;
     size_t place;
@@ -269,7 +274,8 @@ static void revert_delete(struct keyspace *ks, void *record)
 
 static const struct undo_kind kind_delete = {"removed packed hash field", revert_delete, NULL};
 
-/* -- changing -------------------------------------------------------------------------------------------- */
+/* -- changing
+ * -------------------------------------------------------------------------------------------- */
 
 bool packed_set(struct hash_at *at, const struct hash_change *c, int64_t *before)
 {

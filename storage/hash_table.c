@@ -1,10 +1,11 @@
 /*
  * hash_table.c - hashes in a table: each field is an entry, as a key is.
  *
- * A field's value is inside its entry up to ENTRY_INLINE_MAX bytes and a blob beyond; blobs may be shared with replies
- * and copies, as they never change here. A field changes by building a new entry and putting it in the old one's place,
- * which makes one kind of undo record enough: what was there, what is there now. Only where nobody would want it back
- * (no section is open) and the layout fits, a field is written in place.
+ * A field's value is inside its entry up to ENTRY_INLINE_MAX bytes and a blob beyond; blobs may be
+ * shared with replies and copies, as they never change here. A field changes by building a new
+ * entry and putting it in the old one's place, which makes one kind of undo record enough: what was
+ * there, what is there now. Only where nobody would want it back (no section is open) and the
+ * layout fits, a field is written in place.
  */
 #include <stdlib.h>
 
@@ -45,7 +46,8 @@ void table_destroy(struct hash_table *t)
     mem_free(t);
 }
 
-/* -- fields --------------------------------------------------------------------------------------------- */
+/* -- fields
+ * --------------------------------------------------------------------------------------------- */
 
 /* blob may be NULL: then a long value is copied into one. */
 static struct entry *field_create(const struct hash_change *c)
@@ -69,7 +71,8 @@ void hash_field_of(const void *table_entry, struct hash_field *out)
     out->value = out->blob == NULL ? entry_inline(f) : bytes_of(out->blob->data, out->blob->len);
 }
 
-/* -- the wheel ------------------------------------------------------------------------------------------- */
+/* -- the wheel
+ * ------------------------------------------------------------------------------------------- */
 
 static void index_change(struct hash_table *t, uint64_t hash, int64_t before, int64_t after)
 {
@@ -94,7 +97,8 @@ static int64_t deadline_of(const struct entry *f)
     return f != NULL ? entry_deadline(f) : DEADLINE_NONE;
 }
 
-/* -- changing -------------------------------------------------------------------------------------------- */
+/* -- changing
+ * -------------------------------------------------------------------------------------------- */
 
 /* One of old and new may be NULL: the field was new, or it was removed. */
 struct field_change {
@@ -230,7 +234,8 @@ void table_set_deadline(struct keyspace *ks, struct hash_table *t, struct bytes 
     store_deadline(t, f, hash, deadline);
 }
 
-/* -- expiry ---------------------------------------------------------------------------------------------- */
+/* -- expiry
+ * ---------------------------------------------------------------------------------------------- */
 
 struct burial {
     struct keyspace *ks;
@@ -254,7 +259,24 @@ uint32_t table_expire(struct keyspace *ks, struct hash_table *t, uint32_t limit)
     return b.count;
 }
 
-/* -- copies ---------------------------------------------------------------------------------------------- */
+uint32_t table_expire_all(struct keyspace *ks, struct hash_table *t)
+{
+    uint32_t count = 0;
+    struct dict_iter it;
+    dict_iter_begin(&it, &t->fields);
+    for (struct entry *f; (f = dict_iter_next(&it)) != NULL;) {
+        if (!keyspace_is_dead(ks, f))
+            continue;
+        change_field(ks, t, f, NULL, dict_hash(entry_key(f)));
+        count++;
+    }
+    dict_iter_end(&it);
+    tidy_index(t);
+    return count;
+}
+
+/* -- copies
+ * ---------------------------------------------------------------------------------------------- */
 
 struct hash_table *table_of(const struct entry *e, uint64_t expected)
 {

@@ -205,6 +205,7 @@ static void cmd_config_resetstat(struct call *call)
     command_reset_stats(s->commands);
     error_stats_reset(s->errors);
     s->keys->hits = s->keys->misses = s->keys->expired = s->keys->evicted = 0;
+    s->keys->expired_fields = 0;
     reply_ok(call->reply);
 }
 
