@@ -42,6 +42,7 @@ struct client {
     int db;
     struct reply reply; /* its resp field is the protocol version */
     struct transaction *transaction; /* owned; NULL unless in MULTI or watching */
+    struct wait *wait; /* owned by its timer; NULL unless CLIENT_BLOCKED (blocked.h) */
     char *name, *lib_name, *lib_version; /* owned; NULL: none */
     const char *user; /* "default" */
     int64_t created_ms, active_ms; /* wall clock */

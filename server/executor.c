@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/blocked.h"
 #include "server/conn.h"
 #include "server/debug_gate.h"
 #include "server/errorstats.h"
@@ -120,6 +121,8 @@ bool executor_call(struct call *call)
     command->row->run(call);
     s->executor->depth--;
     s->ticks = clock_ticks();
+    if (__builtin_expect(call->client->flags & CLIENT_BLOCKED, 0))
+        return true; /* it counts when it is served */
     if (__builtin_expect(s->clients.monitors > 0, 0))
         monitor_feed(call);
     uint64_t took = s->ticks - began;
@@ -333,26 +336,23 @@ static bool is_http(struct call *call)
 static bool find_or_refuse(struct call *call)
 {
     struct command_slot *command = call->command;
-    struct reply_mark mark = reply_mark(call->reply);
-    if (command == NULL) {
-        if (is_http(call))
-            return false;
-        refuse_unknown(call);
-    } else {
-        if (command->sub_count > 0 && call->argc >= 2) {
-            struct command_slot *sub = command_find_sub(command, call->argv[1]);
-            if (sub == NULL) {
-                reply_unknown_subcommand(call);
-                refused(call, NULL, mark);
-                return false;
-            }
-            call->command = command = sub;
-        }
+    if (command != NULL && command->sub_count > 0 && call->argc >= 2)
+        command = command_find_sub(command, call->argv[1]);
+    if (__builtin_expect(command != NULL, 1)) {
+        call->command = command;
         int arity = command->row->arity;
         if (__builtin_expect(arity > 0 ? call->argc == arity : call->argc >= -arity, 1))
             return true;
-        reply_arity_error(call);
     }
+    struct reply_mark mark = reply_mark(call->reply);
+    if (command != NULL)
+        reply_arity_error(call);
+    else if (call->command != NULL)
+        reply_unknown_subcommand(call);
+    else if (is_http(call))
+        return false;
+    else
+        refuse_unknown(call);
     refused(call, command, mark);
     return false;
 }
@@ -402,6 +402,8 @@ static void run_request(struct executor *ex, const struct request *r)
             executor_call(&call);
     }
     c->commands++;
+    if (__builtin_expect(c->server->clients.blocked > 0, 0))
+        blocked_serve(c->server);
     if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT))
         follow_reply_mode(c);
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "server/blocked.h"
 #include "server/command.h"
 #include "server/crash.h"
 #include "server/cron.h"
@@ -161,6 +162,7 @@ static void open_parts(struct server *s)
     s->latency = latency_create();
     s->commands = command_table_create();
     s->executor = executor_create(s);
+    s->blocked = blocked_create(s);
     executor_refresh_time(s);
     s->network = network_create(s);
     s->cron = cron_start(s);
@@ -242,6 +244,7 @@ static void close_parts(struct server *s)
 {
     cron_stop(s->cron);
     network_destroy(s);
+    blocked_destroy(s->blocked);
     executor_destroy(s->executor);
     command_table_destroy(s->commands);
     latency_destroy(s->latency);

@@ -28,6 +28,7 @@ struct server {
     struct lazyfree *lazyfree;        /* storage/lazyfree.h */
     struct command_table *commands;   /* command.h */
     struct executor *executor;        /* executor.h */
+    struct blocked *blocked;          /* blocked.h: clients that wait for keys */
     struct network *network;          /* network.h: listeners, ready and touched connections */
     struct slowlog *slowlog;          /* slowlog.h */
     struct latency *latency;          /* latency.h: LATENCY's events */

@@ -417,8 +417,6 @@ void dict_prefetch_entry(const struct dict *d, uint64_t hash)
     const struct dict_bucket *b = bucket_at(d, index_of(d, hash));
     for (unsigned fit = slots_with(b, tag_of(hash)); fit != 0; fit &= fit - 1)
         prefetch(pointer_get(b, __builtin_ctz(fit)));
-    if (b->chained)
-        prefetch(pointer_get(b, LAST));
 }
 
 static uint64_t reverse_bits(uint64_t v)

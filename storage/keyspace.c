@@ -542,6 +542,8 @@ static void tell(struct keyspace *ks, int db, struct bytes name, enum event_clas
     if (changed) {
         if (__builtin_expect(ks->dbs[db].watched.count > 0, 0))
             watch_bump(ks, db, name, dict_hash(name), class == EVENT_EXPIRED);
+        if (__builtin_expect(ks->dbs[db].awaited > 0, 0))
+            ks->hooks.touched(ks->hooks.context, db, name, dict_hash(name));
         ks->dirty += event != NULL;
         ks->expired += class == EVENT_EXPIRED;
         ks->evicted += class == EVENT_EVICTED;

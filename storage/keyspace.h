@@ -50,12 +50,15 @@ struct db {
     struct expiry expiry;    /* which of them have a deadline, and when */
     struct expiry field_expiry; /* the same for hashes whose fields have deadlines: hash.h */
     struct dict watched;     /* struct watched_key: see watch.h */
+    uint64_t awaited;        /* keys whose changes somebody waits for: hooks.touched is called if it is not 0 */
 };
 
 /* What the server wants to hear of. Called when a change is final: a section that is taken back calls
  * nothing. All may be NULL. */
 struct keyspace_hooks {
     void *context;
+    /* A key of a database with db.awaited > 0 has changed. */
+    void (*touched)(void *context, int db, struct bytes key, uint64_t hash);
     /* A key changed; event is Redis's name for it ("set", "expired"). */
     void (*event)(void *context, int db, struct bytes key, enum event_class class, const char *event);
 };

@@ -92,9 +92,12 @@ class Server:
         return s
 
     def cpu_seconds(self):
-        with open(f'/proc/{self.process.pid}/stat') as f:
-            fields = f.read().rsplit(')', 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+        """CPU time of all threads, from the scheduler's own count in nanoseconds."""
+        total = 0
+        for task in os.listdir(f'/proc/{self.process.pid}/task'):
+            with open(f'/proc/{self.process.pid}/task/{task}/schedstat') as f:
+                total += int(f.read().split()[0])
+        return total / 1e9
 
     def resident_bytes(self):
         with open(f'/proc/{self.process.pid}/statm') as f:

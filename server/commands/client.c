@@ -1,6 +1,7 @@
 /*
  * client.c - CLIENT: looking at sessions, one's own and others', and changing them.
  */
+#include "server/blocked.h"
 #include "server/client.h"
 
 #include "base/text.h"
@@ -362,21 +363,22 @@ static void cmd_client_unpause(struct call *call)
     reply_ok(call->reply);
 }
 
-/* No command blocks, so nobody is ever unblocked. */
 static void cmd_client_unblock(struct call *call)
 {
     int64_t id;
+    bool with_error = call->argc == 4 && bytes_is_word(call->argv[3], "error");
     if (call->argc > 4) {
         reply_subcommand_arguments(call);
         return;
     }
-    if (call->argc == 4 && !bytes_is_word(call->argv[3], "timeout") &&
-        !bytes_is_word(call->argv[3], "error")) {
+    if (call->argc == 4 && !with_error && !bytes_is_word(call->argv[3], "timeout")) {
         reply_error(call->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         return;
     }
-    if (call_i64_or_reply(call, 2, &id, NULL))
-        reply_int(call->reply, 0);
+    if (!call_i64_or_reply(call, 2, &id, NULL))
+        return;
+    struct client *c = client_by_id(call->server, (uint64_t)id);
+    reply_int(call->reply, c != NULL && blocked_unblock(c, with_error));
 }
 
 static void cmd_client_help(struct call *call)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "server/blocked.h"
 #include "server/call.h"
 #include "server/command.h"
 #include "server/server.h"
@@ -75,6 +76,8 @@ static void cmd_swapdb(struct call *call)
         }
     }
     keyspace_swap(call->keys, (int)db[0], (int)db[1]);
+    blocked_look_again(call->server, (int)db[0]);
+    blocked_look_again(call->server, (int)db[1]);
     call->keys->dirty++;
     reply_ok(call->reply);
 }
