@@ -1,0 +1,229 @@
+"""Random commands by family. Times lie far off or in the past: nothing here may depend on how fast a server is."""
+import time
+
+KEYS = [b'alpha', b'beta', b'gamma', b'delta', b'{tag}one', b'{tag}two', b'', b'bin\x00\xff\r\n$3']
+LONG = [b'x' * 44, b'y' * 45, b'z' * 100, b'0123456789' * 1000, bytes(range(256))]
+NUMBERS = [b'0', b'1', b'-1', b'7', b'100', b'9223372036854775806', b'9223372036854775807',
+           b'-9223372036854775808', b'9223372036854775808', b'1e3', b'3.0', b'3.14159', b' 12',
+           b'12 ', b'+5', b'007', b'-0', b'0x10', b'1.7976931348623157e308', b'inf', b'-inf', b'nan',
+           b'', b'123456789012345678901234567890']
+# What noise puts in the place of an argument. No small positive number: it could become a time to live.
+NOISE = [b'', b'0', b'-1', b'abc', b'1.5', b'99999999999999999999', b'-99999999999999999999',
+         b'\x00', b'NX', b'xx', b'GET', b'KEEPTTL', b'a b', b'"', b'*', b'9223372036854775807',
+         b'-9223372036854775808']
+
+
+def key(rng):
+    return rng.choice(KEYS)
+
+
+def value(rng):
+    kind = rng.random()
+    if kind < 0.35:
+        return rng.choice(NUMBERS)
+    if kind < 0.6:
+        return b'%d' % rng.randint(-10 ** rng.randint(1, 18), 10 ** rng.randint(1, 18))
+    if kind < 0.7:
+        return rng.choice(LONG)
+    return bytes(rng.choice(b'abcxyz \x00\xff') for _ in range(rng.randint(0, 60)))
+
+
+def number(rng):
+    return rng.choice(NUMBERS) if rng.random() < 0.4 else b'%d' % rng.randint(-200, 200)
+
+
+def anycase(rng, token):
+    return rng.choice([token, token.lower(), token.capitalize()])
+
+
+def far(rng, unit=1):
+    """A relative time in seconds (unit 1) or milliseconds (unit 1000), or one that is refused."""
+    if rng.random() < 0.85:
+        return b'%d' % (rng.randint(10 ** 5, 10 ** 8) * unit)
+    return rng.choice([b'0', b'-1', b'-100', b'9223372036854775807', b'9223372036854775',
+                       b'-9223372036854775808', b'99999999999999999999', b'abc', b'', b'1.5'])
+
+
+def instant(rng, unit=1):
+    """An absolute time, in the future or in the past."""
+    if rng.random() < 0.8:
+        return b'%d' % ((int(time.time()) + rng.randint(10 ** 5, 10 ** 8)) * unit)
+    return rng.choice([b'1', b'0', b'-5', b'1000', b'9223372036854775807', b'9223372036854775',
+                       b'-9223372036854775808', b'abc'])
+
+
+def time_option(rng):
+    name, when = rng.choice([(b'EX', far(rng)), (b'PX', far(rng, 1000)), (b'EXAT', instant(rng)),
+                             (b'PXAT', instant(rng, 1000))])
+    return [anycase(rng, name), when]
+
+
+def strings(rng):
+    k, k2 = key(rng), key(rng)
+    return rng.choice([
+        lambda: ['SET', k, value(rng)],
+        lambda: set_with_options(rng),
+        lambda: ['GET', k],
+        lambda: ['GETSET', k, value(rng)],
+        lambda: ['GETDEL', k],
+        lambda: ['GETEX', k, *rng.choice([[], [b'PERSIST'], time_option(rng),
+                                         [b'PERSIST', *time_option(rng)]])],
+        lambda: ['SETNX', k, value(rng)],
+        lambda: ['SETEX', k, far(rng), value(rng)],
+        lambda: ['PSETEX', k, far(rng, 1000), value(rng)],
+        lambda: ['MSET', *pairs(rng)],
+        lambda: ['MSETNX', *pairs(rng)],
+        lambda: ['MGET', *[key(rng) for _ in range(rng.randint(1, 5))]],
+        lambda: ['APPEND', k, value(rng)],
+        lambda: ['STRLEN', k],
+        lambda: ['GETRANGE', k, offset(rng), offset(rng)],
+        lambda: ['SUBSTR', k, offset(rng), offset(rng)],
+        lambda: ['SETRANGE', k, offset(rng), value(rng)],
+        lambda: ['LCS', k, k2, *rng.sample([b'LEN', b'IDX', b'WITHMATCHLEN'], rng.randint(0, 3)),
+                 *rng.choice([[], [b'MINMATCHLEN', b'%d' % rng.randint(-1, 5)]])],
+        lambda: ['OBJECT', 'ENCODING', k],
+        lambda: ['OBJECT', 'REFCOUNT', k],
+    ])()
+
+
+def offset(rng):
+    return rng.choice([b'0', b'-1', b'-5', b'3', b'10', b'43', b'44', b'100', b'5000', b'-100', b'536870912',
+                       b'9223372036854775807', b'-9223372036854775808', b'x', b'4294967296'])
+
+
+def pairs(rng):
+    words = []
+    for _ in range(rng.randint(1, 4)):
+        words += [key(rng), value(rng)]
+    return words if rng.random() < 0.95 else words[:-1]
+
+
+def set_with_options(rng):
+    words = ['SET', key(rng), value(rng)]
+    options = [[b'NX'], [b'XX'], [b'GET'], [b'KEEPTTL'], time_option(rng), time_option(rng)]
+    for option in rng.sample(options, rng.randint(0, 3)):
+        words += option
+    return words
+
+
+def counters(rng):
+    k = key(rng)
+    return rng.choice([
+        lambda: ['INCR', k],
+        lambda: ['DECR', k],
+        lambda: ['INCRBY', k, number(rng)],
+        lambda: ['DECRBY', k, number(rng)],
+        lambda: ['INCRBYFLOAT', k, number(rng)],
+        lambda: ['INCRBYFLOAT', k, b'%.*f' % (rng.randint(0, 17), rng.uniform(-1000, 1000))],
+        lambda: ['SET', k, number(rng)],
+        lambda: ['GET', k],
+        lambda: ['OBJECT', 'ENCODING', k],
+        lambda: ['APPEND', k, b'1'],
+        lambda: ['DEL', k],
+    ])()
+
+
+def expiry(rng):
+    k = key(rng)
+    flags = rng.sample([b'NX', b'XX', b'GT', b'LT', b'nx'], rng.choice([0, 0, 0, 1, 1, 2]))
+    return rng.choice([
+        lambda: ['EXPIRE', k, far(rng), *flags],
+        lambda: ['PEXPIRE', k, far(rng, 1000), *flags],
+        lambda: ['EXPIREAT', k, instant(rng), *flags],
+        lambda: ['PEXPIREAT', k, instant(rng, 1000), *flags],
+        lambda: ['TTL', k],
+        lambda: ['PTTL', k],
+        lambda: ['EXPIRETIME', k],
+        lambda: ['PEXPIRETIME', k],
+        lambda: ['PERSIST', k],
+        lambda: ['SET', k, value(rng), *rng.choice([[], [b'KEEPTTL'], time_option(rng)])],
+        lambda: ['SET', k, value(rng)],
+        lambda: ['APPEND', k, b'tail'],
+        lambda: ['RENAME', k, key(rng)],
+        lambda: ['COPY', k, key(rng), b'REPLACE'],
+        lambda: ['EXISTS', k],
+    ])()
+
+
+def keyspace(rng):
+    k, k2 = key(rng), key(rng)
+    db = rng.choice([b'0', b'0', b'1', b'1', b'2', b'15', b'16', b'-1', b'abc', b'99999999999'])
+    return rng.choice([
+        lambda: ['SET', k, value(rng)],
+        lambda: ['SET', k, value(rng), b'EX', b'1000000'],
+        lambda: ['DEL', k, k2],
+        lambda: ['UNLINK', k],
+        lambda: ['EXISTS', k, k2, k],
+        lambda: ['TYPE', k],
+        lambda: ['TOUCH', k, k2],
+        lambda: ['RENAME', k, k2],
+        lambda: ['RENAMENX', k, k2],
+        lambda: ['COPY', k, k2],
+        lambda: ['COPY', k, k2, *rng.choice([[b'REPLACE'], [b'DB', db], [b'DB', db, b'replace']])],
+        lambda: ['MOVE', k, db],
+        lambda: ['SELECT', db],
+        lambda: ['SWAPDB', db, rng.choice([b'0', b'1', b'2', b'x'])],
+        lambda: ['DBSIZE'],
+        lambda: ['KEYS', rng.choice([b'*', b'a*', b'*a', b'[ab]*', b'{tag}*', b'?????', b'[^a]*', b'\\*',
+                                    b'bin*', b'', b'[a-', b'*' * 20 + b'b'])],
+        lambda: ['OBJECT', rng.choice(['ENCODING', 'REFCOUNT', 'nope']), k],
+        lambda: ['GET', k],
+        lambda: ['PTTL', k],
+        lambda: rng.choice([['FLUSHDB'], ['FLUSHALL'], ['FLUSHDB', 'SYNC'], ['FLUSHALL', 'ASYNC'],
+                            ['FLUSHDB', 'abc']]) if rng.random() < 0.2 else ['DBSIZE'],
+    ])()
+
+
+def errors(rng):
+    """Requests that are wrong by their number or kind of arguments, or by their names."""
+    return rng.choice([
+        lambda: [rng.choice(['GET', 'SET', 'INCR', 'SETEX', 'EXPIRE', 'RENAME', 'MOVE', 'SCAN', 'COPY',
+                             'OBJECT', 'CLIENT', 'MSET', 'MGET', 'SELECT', 'SWAPDB',
+                             'SETRANGE', 'AUTH', 'ECHO', 'PING', 'WATCH', 'EXEC', 'DISCARD', 'UNWATCH',
+                             'SLOWLOG', 'LATENCY', 'MEMORY', 'DEBUG', 'DBSIZE', 'TTL', 'PERSIST', 'TYPE']),
+                 *[rng.choice(NOISE) for _ in range(rng.randint(0, 5))]]
+        if rng.random() < 0.9 else ['PING', 'a', 'b'],
+        lambda: [rng.choice(['nosuch', 'NOSUCH', b'bin\x00cmd', b'\r\n', b'', b'x' * 200, b'a b', 'get ']),
+                 *[rng.choice([b'arg', b'x' * 150, b"it's", b'new\r\nline', b'']) for _ in range(rng.randint(0, 4))]],
+        lambda: [rng.choice(['OBJECT', 'CONFIG', 'CLIENT', 'COMMAND', 'MEMORY', 'SLOWLOG', 'LATENCY']),
+                 rng.choice([b'nosuch', b'', b'x\r\ny', b'ENCODING|GET'])],
+        lambda: ['SCAN', rng.choice([b'abc', b'-1', b'', b'99999999999999999999', b'1x', b'0']),
+                 *rng.choice([[b'COUNT', b'0'], [b'COUNT', b'-1'], [b'COUNT', b'x'], [b'MATCH'], [b'NOPE', b'1'],
+                              [b'COUNT'], [b'TYPE']])],
+        lambda: ['ECHO', value(rng)],
+        lambda: ['PING', *rng.choice([[], [value(rng)]])],
+        lambda: ['GET', key(rng)],
+        lambda: ['CLIENT', *rng.choice([[b'GETNAME'], [b'SETNAME', b'bad name'], [b'SETNAME', b'good'],
+                                       [b'REPLY', b'x'], [b'KILL'], [b'KILL', b'1.1.1.1:1'], [b'KILL', b'ID', b'x'],
+                                       [b'UNBLOCK', b'999999'], [b'PAUSE', b'x'], [b'NO-EVICT', b'x'],
+                                       [b'UNPAUSE'], [b'LIST', b'TYPE', b'x']])],
+        lambda: ['AUTH', *rng.choice([[b'x'], [b'user', b'pass']])],
+        lambda: ['HELLO', *rng.choice([[b'4'], [b'x'], [b'1'], [b'2', b'AUTH', b'x'], [b'2', b'NOPE']])],
+        lambda: ['CONFIG', *rng.choice([[b'GET', b'nosuch'], [b'SET', b'nosuch', b'1'], [b'SET', b'maxmemory'],
+                                       [b'GET', b'maxmemory'], [b'SET', b'maxmemory', b'x'], [b'GET'],
+                                       [b'SET', b'hz', b'10', b'hz', b'11'], [b'GET', b'maxmemory-policy'],
+                                       [b'SET', b'port', b'abc'], [b'SET', b'databases', b'5']])],
+        lambda: ['COMMAND', *rng.choice([[b'GETKEYS', b'GET'], [b'GETKEYS', b'GET', b'k'],
+                                        [b'GETKEYS', b'MSET', b'a', b'1', b'b', b'2'], [b'GETKEYS', b'PING'],
+                                        [b'GETKEYS', b'nosuch', b'x'], [b'GETKEYSANDFLAGS', b'SET', b'a', b'b'],
+                                        [b'GETKEYSANDFLAGS', b'COPY', b'a', b'b'], [b'GETKEYS'],
+                                        [b'LIST', b'FILTERBY', b'x'], [b'LIST', b'FILTERBY', b'x', b'y']])],
+    ])()
+
+
+def noisy(rng, words):
+    """Now and then, an argument too many, too few or a wrong one. Not where it could close the port or halt the server."""
+    if words[0] == 'CONFIG' or b'PAUSE' in words:
+        return words
+    dice = rng.random()
+    if dice < 0.03 and len(words) > 1:
+        return words[:-1]
+    if dice < 0.06:
+        return [*words, rng.choice(NOISE)]
+    if dice < 0.09 and len(words) > 1:
+        at = rng.randrange(1, len(words))
+        return [*words[:at], rng.choice(NOISE), *words[at + 1:]]
+    return words
+
+
+FAMILIES = {'strings': strings, 'counters': counters, 'expiry': expiry, 'keyspace': keyspace, 'errors': errors}
