@@ -179,7 +179,8 @@ static void test_volatile_ttl(void **state)
 {
     struct fixture *f = *state;
     fill(f->ks);
-    assert_false(keyspace_expire_due(f->ks, 1)); /* the index learns what the time is */
+    while (keyspace_expire_due(f->ks, KEYS)) /* the index learns what the time is */
+        ;
     evict(f, EVICT_VOLATILE_TTL, KEYS / 4);
     assert_true(left(f, 0, KEYS / 2, 2) < KEYS / 32);
     assert_int_equal(left(f, 1, KEYS, 2), KEYS / 2);
