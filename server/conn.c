@@ -4,6 +4,7 @@
 #include "server/conn.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -40,12 +41,13 @@ void conn_mark_ready(struct conn *c)
 static void own_buffer(struct conn *c, size_t more)
 {
     size_t rest = c->len - c->pos;
+    assert(c->data != NULL || rest == 0);
     if (c->own == NULL || c->own_room < rest + more) {
         size_t room = rest + more < OWN_FIRST ? OWN_FIRST : rest + more;
         if (c->own != NULL && room < c->own_room * 2)
             room = c->own_room * 2;
         char *own = mem_alloc(room);
-        if (rest > 0) /* else there may be no data */
+        if (rest > 0)
             memcpy(own, c->data + c->pos, rest);
         mem_free(c->own);
         c->own = own;

@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "base/clock.h"
 #include "server/command.h"
@@ -79,9 +78,6 @@ static void field_option(struct text *out, const char *name, const struct server
 
 /* -- server, clients --------------------------------------------------------------------------- */
 
-/* What tells this build from others. */
-static const char BUILD[] = REDOUBT_VERSION " " REDIS_VERSION " " __VERSION__;
-
 static void write_build(struct text *out)
 {
     struct utsname os = {0};
@@ -89,10 +85,9 @@ static void write_build(struct text *out)
     field_text(out, "redis_version", REDIS_VERSION);
     field_text(out, "server_name", "redoubt");
     field_text(out, "redoubt_version", REDOUBT_VERSION);
-    field_text(out, "redis_git_sha1", "00000000");
-    field_int(out, "redis_git_dirty", 0);
-    text_addf(out, "redis_build_id:%llx\r\n",
-              (unsigned long long)XXH3_64bits(BUILD, sizeof BUILD - 1));
+    field_text(out, "redis_git_sha1", REDOUBT_COMMIT);
+    field_text(out, "redis_git_dirty", REDOUBT_MODIFIED);
+    field_text(out, "redis_build_id", REDOUBT_BUILD_ID);
     field_text(out, "redis_mode", "standalone");
     text_addf(out, "os:%s %s %s\r\n", os.sysname, os.release, os.machine);
     field_int(out, "arch_bits", (int64_t)sizeof(void *) * 8);

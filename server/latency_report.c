@@ -7,6 +7,7 @@
  */
 #include "server/latency_report.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -124,6 +125,7 @@ static const struct {
 static void add_summary(const struct latency_series *series, int number, struct text *out)
 {
     uint64_t sum = 0, deviation = 0;
+    assert(series->count > 0); /* a series begins with its first sample */
     for (uint32_t i = 0; i < series->count; i++)
         sum += latency_sample_at(series, i).ms;
     int64_t average = (int64_t)(sum / series->count);

@@ -6,6 +6,8 @@
  */
 #include "server/slowlog.h"
 
+#include <assert.h>
+
 #include "base/memory.h"
 #include "base/text.h"
 #include "server/client.h"
@@ -34,6 +36,7 @@ void slowlog_trim(struct slowlog *log, uint64_t max_len)
 {
     while (log->count > max_len) {
         struct slowlog_entry *gone = log->oldest;
+        assert(gone != NULL);
         log->oldest = gone->newer;
         if (log->oldest != NULL)
             log->oldest->older = NULL;

@@ -45,10 +45,10 @@ _Static_assert(sizeof(struct dict_bucket) == 64, "a bucket is a cache line");
 
 static uint64_t seed = 0x9e3779b97f4a7c15ULL;
 
-void dict_seed(const unsigned char bytes[16])
+void dict_seed(const unsigned char random[16])
 {
     uint64_t halves[2];
-    memcpy(halves, bytes, sizeof halves);
+    memcpy(halves, random, sizeof halves);
     seed = halves[0] ^ (halves[1] << 1 | halves[1] >> 63);
 }
 
@@ -277,11 +277,14 @@ static void merge_one(struct dict *d)
     d->split--;
     struct dict_bucket *low = bucket_at(d, d->split);
     struct dict_bucket *high = bucket_at(d, d->mask + 1 + d->split);
-    for (struct dict_bucket *b = high; b != NULL; b = next_in_chain(b))
+    struct dict_bucket *b = high;
+    do {
         for (unsigned used = slots_used(b); used != 0; used &= used - 1) {
             int slot = __builtin_ctz(used);
             bucket_add(d, low, pointer_get(b, slot), b->tags[slot]);
         }
+        b = next_in_chain(b);
+    } while (b != NULL);
     bucket_clear(d, high);
     table_retract(d);
 }

@@ -37,7 +37,7 @@ struct dict {
 
 uint64_t dict_hash(struct bytes key);
 /* Same seed for every table of the process; set once at start. Tests may fix it. */
-void dict_seed(const unsigned char seed[16]);
+void dict_seed(const unsigned char random[16]);
 
 void dict_init(struct dict *d, const struct dict_type *type);
 /* Free the table, not the entries. */
