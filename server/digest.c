@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
+#include "storage/hash.h"
 #include "storage/string.h"
 
 void digest_mix(struct digest *d, struct bytes data)
@@ -35,9 +36,29 @@ static void mix_string(struct digest *d, const struct entry *e)
     digest_mix(d, string_view(e, scratch));
 }
 
+/* Fields have no order; whether one has a deadline counts, when it is does not. */
+static void mix_hash(struct digest *d, const struct entry *e)
+{
+    struct digest all = {0};
+    struct hash_iter it;
+    struct hash_field f;
+    hash_iter_begin(&it, e);
+    while (hash_iter_next(&it, &f)) {
+        struct digest part = {0};
+        digest_mix(&part, f.name);
+        digest_mix(&part, f.value);
+        if (f.deadline != DEADLINE_NONE)
+            digest_mix(&part, bytes_of_text("expires"));
+        digest_join(&all, &part);
+    }
+    hash_iter_end(&it);
+    digest_mix(d, bytes_of(all.bytes, sizeof all.bytes));
+}
+
 /* How a type's value is folded in. A value type adds its row here. */
 static void (*const mix_value[TYPE_COUNT])(struct digest *d, const struct entry *e) = {
     [TYPE_STRING] = mix_string,
+    [TYPE_HASH] = mix_hash,
 };
 
 struct digest digest_value(const struct entry *e)

@@ -17,6 +17,10 @@
 #define FAMILIES(X)                                                                                \
     X(string_commands)                                                                             \
     X(counter_commands)                                                                            \
+    X(hash_commands)                                                                               \
+    X(hash_all_commands)                                                                           \
+    X(hash_expire_commands)                                                                        \
+    X(hash_ex_commands)                                                                            \
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \

@@ -20,8 +20,13 @@ static struct hash_table *table_at(const struct entry *e)
     return entry_pointer(e);
 }
 
-/* -- reading
- * ---------------------------------------------------------------------------------------------- */
+/* NULL: this form knows no deadlines. */
+static struct hash_times *times_of(const struct entry *e)
+{
+    return entry_encoding(e) != ENC_LISTPACK ? entry_pointer(e) : NULL;
+}
+
+/* -- reading ----------------------------------------------------------------------------------- */
 
 uint64_t hash_count(const struct entry *e)
 {
@@ -49,6 +54,14 @@ void hash_random(const struct entry *e, struct hash_field *out)
         packed_random(e, out);
     else
         hash_field_of(dict_random(&table_at(e)->fields), out);
+}
+
+int64_t hash_due(const struct entry *e)
+{
+    if (entry_type(e) != TYPE_HASH)
+        return DEADLINE_NONE;
+    const struct hash_times *t = times_of(e);
+    return t != NULL ? t->due : DEADLINE_NONE;
 }
 
 void hash_iter_begin(struct hash_iter *it, const struct entry *e)
@@ -100,8 +113,7 @@ const unsigned char *hash_listpack(const struct entry *e, int *width)
     return hash_is_packed(e) ? packed_listpack(e) : NULL;
 }
 
-/* -- when the fields are due
- * ------------------------------------------------------------------------------- */
+/* -- when the fields are due ------------------------------------------------------------------- */
 
 struct due_change {
     struct hash_at at;
@@ -111,7 +123,7 @@ struct due_change {
 static void due_store(const struct hash_at *at, int64_t before, int64_t after)
 {
     struct expiry *x = &at->ks->dbs[at->db].field_expiry;
-    hash_times(at->e)->due = after;
+    times_of(at->e)->due = after;
     if (before == DEADLINE_NONE)
         expiry_add(x, at->key.hash, after);
     else if (after == DEADLINE_NONE)
@@ -165,9 +177,7 @@ static int64_t next_due(const struct entry *e)
     return hash_is_packed(e) ? packed_earliest(e) : expiry_next(&table_at(e)->expiry);
 }
 
-/* -- forms
- * -------------------------------------------------------------------------------------------------
- */
+/* -- forms ------------------------------------------------------------------------------------- */
 
 static void destroy_form(struct entry *e)
 {
@@ -243,12 +253,11 @@ static void take_table(struct hash_at *at, uint64_t expected)
 
 static void allow_deadlines(struct hash_at *at)
 {
-    if (hash_times(at->e) == NULL)
+    if (times_of(at->e) == NULL)
         change_form(at, ENC_LISTPACK_EX, packed_with_deadlines(at->e));
 }
 
-/* -- changing
- * ---------------------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 struct entry *hash_create(struct keyspace *ks, int db, struct key key, size_t room)
 {
@@ -313,8 +322,7 @@ void hash_set_deadline(struct hash_at *at, struct bytes name, int64_t deadline)
     due_follow(at, before, deadline);
 }
 
-/* -- the dead
- * ---------------------------------------------------------------------------------------------- */
+/* -- the dead ---------------------------------------------------------------------------------- */
 
 void hash_bury(struct hash_at *at, struct bytes name)
 {
@@ -370,8 +378,7 @@ bool hash_settle(struct hash_at *at)
     return true;
 }
 
-/* -- active expiry
- * ----------------------------------------------------------------------------------------- */
+/* -- active expiry ----------------------------------------------------------------------------- */
 
 enum { FIELDS_A_VISIT = 64 };
 
@@ -380,7 +387,7 @@ enum { FIELDS_A_VISIT = 64 };
 static void file_again(struct hash_at *at)
 {
     struct expiry *x = &at->ks->dbs[at->db].field_expiry;
-    struct hash_times *times = hash_times(at->e);
+    struct hash_times *times = times_of(at->e);
     if (times->due != DEADLINE_NONE)
         expiry_drop(x, times->due);
     times->due = next_due(at->e);
@@ -423,8 +430,7 @@ bool hash_expire_due(struct keyspace *ks, uint32_t limit)
     return more;
 }
 
-/* -- the row in value.c
- * ------------------------------------------------------------------------------------ */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 
 void hash_free_value(struct entry *e)
 {

@@ -15,9 +15,6 @@ struct hash_times {
     int64_t due; /* see hash_due() */
 };
 
-/* NULL: the form knows no deadlines. */
-struct hash_times *hash_times(const struct entry *e);
-
 /* ENC_LISTPACK: the entry points to the listpack itself. ENC_LISTPACK_EX: to this. */
 struct hash_packed {
     struct hash_times times;
@@ -44,8 +41,7 @@ static inline bool hash_is_packed(const struct entry *e)
     return entry_encoding(e) != ENC_HASHTABLE;
 }
 
-/* -- hash_packed.c
- * -------------------------------------------------------------------------------------- */
+/* -- hash_packed.c ----------------------------------------------------------------------------- */
 
 unsigned char *packed_listpack(const struct entry *e);
 uint64_t packed_count(const struct entry *e);
@@ -67,8 +63,7 @@ int64_t packed_earliest(const struct entry *e);
 uint32_t packed_expire(struct hash_at *at, uint32_t limit);
 void packed_destroy(struct entry *e);
 
-/* -- hash_table.c
- * --------------------------------------------------------------------------------------- */
+/* -- hash_table.c ------------------------------------------------------------------------------ */
 
 struct hash_table *table_create(uint64_t expected);
 void table_destroy(struct hash_table *t);

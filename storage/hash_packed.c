@@ -57,8 +57,7 @@ uint64_t packed_expiring(const struct entry *e)
     return has_deadlines(e) ? packed_of(e)->expiring : 0;
 }
 
-/* -- reading
- * --------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 /* The third element, where 0 stands for none. */
 static int64_t deadline_at(const unsigned char *at)
@@ -139,9 +138,7 @@ struct hash_packed *packed_with_deadlines(const struct entry *e)
     return p;
 }
 
-/* -- undo
- * ------------------------------------------------------------------------------------------------
- */
+/* -- undo -------------------------------------------------------------------------------------- */
 
 /* A field as it was before it changed, if it was there. The bytes are the name's (of a removed
  * field only) and the value's. */
@@ -274,8 +271,7 @@ static void revert_delete(struct keyspace *ks, void *record)
 
 static const struct undo_kind kind_delete = {"removed packed hash field", revert_delete, NULL};
 
-/* -- changing
- * -------------------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 bool packed_set(struct hash_at *at, const struct hash_change *c, int64_t *before)
 {

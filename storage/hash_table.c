@@ -46,8 +46,7 @@ void table_destroy(struct hash_table *t)
     mem_free(t);
 }
 
-/* -- fields
- * --------------------------------------------------------------------------------------------- */
+/* -- fields ------------------------------------------------------------------------------------ */
 
 /* blob may be NULL: then a long value is copied into one. */
 static struct entry *field_create(const struct hash_change *c)
@@ -71,8 +70,7 @@ void hash_field_of(const void *table_entry, struct hash_field *out)
     out->value = out->blob == NULL ? entry_inline(f) : bytes_of(out->blob->data, out->blob->len);
 }
 
-/* -- the wheel
- * ------------------------------------------------------------------------------------------- */
+/* -- the wheel --------------------------------------------------------------------------------- */
 
 static void index_change(struct hash_table *t, uint64_t hash, int64_t before, int64_t after)
 {
@@ -97,8 +95,7 @@ static int64_t deadline_of(const struct entry *f)
     return f != NULL ? entry_deadline(f) : DEADLINE_NONE;
 }
 
-/* -- changing
- * -------------------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 /* One of old and new may be NULL: the field was new, or it was removed. */
 struct field_change {
@@ -234,8 +231,7 @@ void table_set_deadline(struct keyspace *ks, struct hash_table *t, struct bytes 
     store_deadline(t, f, hash, deadline);
 }
 
-/* -- expiry
- * ---------------------------------------------------------------------------------------------- */
+/* -- expiry ------------------------------------------------------------------------------------ */
 
 struct burial {
     struct keyspace *ks;
@@ -275,8 +271,7 @@ uint32_t table_expire_all(struct keyspace *ks, struct hash_table *t)
     return count;
 }
 
-/* -- copies
- * ---------------------------------------------------------------------------------------------- */
+/* -- copies ------------------------------------------------------------------------------------ */
 
 struct hash_table *table_of(const struct entry *e, uint64_t expected)
 {

@@ -3,6 +3,7 @@
  */
 #include "storage/value.h"
 
+#include "storage/hash.h"
 #include "storage/string.h"
 
 static const struct value_ops string_ops = {
@@ -12,9 +13,19 @@ static const struct value_ops string_ops = {
     .copy = string_copy,
 };
 
+static const struct value_ops hash_ops = {
+    .end = hash_free_value,
+    .effort = hash_free_effort,
+    .memory = hash_memory,
+    .copy = hash_copy,
+};
+
 const struct value_ops *value_ops(enum value_type type)
 {
-    static const struct value_ops *const rows[TYPE_COUNT] = {[TYPE_STRING] = &string_ops};
+    static const struct value_ops *const rows[TYPE_COUNT] = {
+        [TYPE_STRING] = &string_ops,
+        [TYPE_HASH] = &hash_ops,
+    };
     return rows[type];
 }
 
