@@ -25,6 +25,7 @@
 #include "server/supervise.h"
 #include "server/surroundings.h"
 #include "server/title.h"
+#include "server/transaction.h"
 #include "server/version.h"
 #include "storage/eviction.h"
 #include "storage/keyspace.h"
@@ -245,6 +246,7 @@ static void close_parts(struct server *s)
     cron_stop(s->cron);
     network_destroy(s);
     blocked_destroy(s->blocked);
+    transaction_drop_spare(s);
     executor_destroy(s->executor);
     command_table_destroy(s->commands);
     latency_destroy(s->latency);

@@ -1,5 +1,10 @@
 /*
  * transaction.c - the queue between MULTI and EXEC, and what WATCH remembers.
+ *
+ * A queue is one block that grows: for each command a record, its arguments' views, and their
+ * bytes, aligned to 8. While the block may still move, the views hold offsets; transaction_next()
+ * turns them into pointers. Structs and small blocks of finished transactions are kept for the next
+ * ones.
  */
 #include "server/transaction.h"
 
@@ -23,11 +28,29 @@ struct queued queued_copy(struct command_slot *command, const struct bytes *argv
     return (struct queued){.command = command, .argc = argc, .argv = block};
 }
 
+enum { SPARE_MAX = 64, SPARE_BLOCK = 4096 };
+
+struct record {
+    struct command_slot *command;
+    uint64_t hash;
+    size_t size; /* to the next record */
+    int hashed_arg, argc;
+    struct bytes argv[]; /* .ptr is an offset into the block */
+};
+
 static struct transaction *transaction_of(struct client *c)
 {
-    if (c->transaction == NULL)
-        c->transaction = mem_alloc_zeroed(sizeof *c->transaction);
-    return c->transaction;
+    struct server *s = c->server;
+    if (c->transaction != NULL)
+        return c->transaction;
+    struct transaction *t = s->spare_transactions;
+    if (t != NULL) {
+        s->spare_transactions = t->next_spare;
+        s->spare_count--;
+    } else {
+        t = mem_alloc_zeroed(sizeof *t);
+    }
+    return c->transaction = t;
 }
 
 void transaction_begin(struct client *c, bool rollback)
@@ -37,21 +60,48 @@ void transaction_begin(struct client *c, bool rollback)
     c->gates |= GATE_MULTI;
 }
 
+static struct record *record_add(struct transaction *t, size_t size)
+{
+    if (t->room - t->used < size) {
+        t->room = (t->used + size) * 2;
+        t->block = mem_resize(t->block, t->room);
+    }
+    struct record *r = (struct record *)(t->block + t->used);
+    t->used += size;
+    t->count++;
+    return r;
+}
+
 void transaction_queue(const struct call *call)
 {
     struct transaction *t = transaction_of(call->client);
     t->all_flags |= call->command->flags;
     if (t->aborted)
         return; /* EXEC will refuse: no need to remember more */
-    if (t->count == t->room) {
-        t->room = t->room == 0 ? 4 : t->room * 2;
-        t->queue = mem_resize(t->queue, t->room * sizeof *t->queue);
+    size_t views = sizeof(struct record) + (size_t)call->argc * sizeof(struct bytes), size = views;
+    for (int i = 0; i < call->argc; i++)
+        size += call->argv[i].len;
+    size = (size + 7) & ~(size_t)7;
+    struct record *r = record_add(t, size);
+    *r = (struct record){call->command, call->hash, size, call->hashed_arg, call->argc};
+    char *text = (char *)r + views;
+    for (int i = 0; i < call->argc; i++) {
+        r->argv[i] = bytes_of((const char *)(uintptr_t)(text - t->block), call->argv[i].len);
+        memcpy(text, call->argv[i].ptr, call->argv[i].len);
+        text += call->argv[i].len;
     }
-    struct queued *q = &t->queue[t->count++];
-    *q = queued_copy(call->command, call->argv, call->argc);
-    q->hash = call->hash;
-    q->hashed_arg = call->hashed_arg;
-    t->memory += mem_size_of(q->argv);
+}
+
+bool transaction_next(struct transaction *t, size_t *at, struct queued *q)
+{
+    if (*at == t->used)
+        return false;
+    struct record *r = (struct record *)(t->block + *at);
+    for (int i = 0; i < r->argc; i++)
+        r->argv[i].ptr = t->block + (uintptr_t)r->argv[i].ptr;
+    *q = (struct queued){r->command, r->argc, r->argv, r->hash, r->hashed_arg};
+    *at += r->size;
+    return true;
 }
 
 void transaction_abort(struct client *c)
@@ -106,20 +156,40 @@ struct transaction *transaction_take(struct client *c)
     return t;
 }
 
-void transaction_destroy(struct transaction *t)
+static void transaction_free(struct transaction *t)
 {
-    if (t == NULL)
-        return;
-    for (uint32_t i = 0; i < t->count; i++)
-        mem_free(t->queue[i].argv);
-    mem_free(t->queue);
+    mem_free(t->block);
     mem_free(t->watches);
     mem_free(t);
 }
 
+void transaction_give_back(struct server *s, struct transaction *t)
+{
+    if (t == NULL)
+        return;
+    if (s->spare_count == SPARE_MAX || t->room > SPARE_BLOCK || t->watch_room > 0) {
+        transaction_free(t);
+        return;
+    }
+    *t = (struct transaction){
+        .next_spare = s->spare_transactions, .block = t->block, .room = t->room};
+    s->spare_transactions = t;
+    s->spare_count++;
+}
+
+void transaction_drop_spare(struct server *s)
+{
+    for (struct transaction *t = s->spare_transactions, *next; t != NULL; t = next) {
+        next = t->next_spare;
+        transaction_free(t);
+    }
+    s->spare_transactions = NULL;
+    s->spare_count = 0;
+}
+
 void transaction_discard(struct client *c)
 {
-    transaction_destroy(transaction_take(c));
+    transaction_give_back(c->server, transaction_take(c));
 }
 
 size_t transaction_memory(const struct client *c)
@@ -127,5 +197,5 @@ size_t transaction_memory(const struct client *c)
     const struct transaction *t = c->transaction;
     if (t == NULL)
         return 0;
-    return sizeof *t + t->memory + t->room * sizeof *t->queue + t->watch_room * sizeof *t->watches;
+    return sizeof *t + t->room + t->watch_room * sizeof *t->watches;
 }

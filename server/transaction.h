@@ -7,18 +7,20 @@
 #include "server/call.h"
 #include "storage/watch.h"
 
+/* A request that was copied, to be run later. */
 struct queued {
     struct command_slot *command;
     int argc;
-    struct bytes *argv; /* views into the same block; owned */
+    struct bytes *argv; /* views into the same block */
     uint64_t hash;      /* of the first key, if it is known; see call.h */
     int hashed_arg;
 };
 
 struct transaction {
-    struct queued *queue; /* owned; each command is one block of its own, at argv */
-    uint32_t count, room;
-    size_t memory;        /* of the queue */
+    struct transaction *next_spare;
+    char *block;          /* owned; the queue: one record behind the other (transaction.c) */
+    size_t used, room;    /* of the block */
+    uint32_t count;       /* commands queued */
     uint32_t all_flags;   /* of the queued commands: CMD_WRITE, CMD_DENYOOM, ... */
     bool aborted;         /* an error while queueing: EXEC refuses */
     bool rollback;        /* MULTI ROLLBACK */
@@ -26,7 +28,7 @@ struct transaction {
     uint32_t watch_count, watch_room;
 };
 
-/* One request in one block of memory (at .argv), to be run later. The caller frees .argv with mem_free(). */
+/* A copy of one request in one block of memory, which the caller frees: it is at .argv. */
 struct queued queued_copy(struct command_slot *command, const struct bytes *argv, int argc);
 /* Enter MULTI. */
 void transaction_begin(struct client *c, bool rollback);
@@ -41,10 +43,13 @@ void transaction_unwatch(struct client *c);
 void transaction_watch(struct client *c, struct key key);
 /* Has one of the watched keys changed? */
 bool transaction_is_broken(const struct client *c);
-/* Leave MULTI as transaction_discard() does, but hand the queue over: for EXEC, which ends it with
- * transaction_destroy(). */
+/* Leave MULTI as transaction_discard() does, but hand the queue over: for EXEC, which gives it back. */
 struct transaction *transaction_take(struct client *c);
-void transaction_destroy(struct transaction *t);
+void transaction_give_back(struct server *s, struct transaction *t);
+/* Go through a queue: *at starts at 0; false at its end. What q shows lives as long as the queue. */
+bool transaction_next(struct transaction *t, size_t *at, struct queued *q);
+/* Free what is kept for reuse. */
+void transaction_drop_spare(struct server *s);
 size_t transaction_memory(const struct client *c);
 
 #endif

@@ -40,7 +40,7 @@ static void cmd_discard(struct call *call)
     reply_ok(call->reply);
 }
 
-static bool run_queued(struct call *exec, struct queued *q)
+static bool run_queued(struct call *exec, const struct queued *q)
 {
     struct call call = {
         .server = exec->server,
@@ -57,15 +57,25 @@ static bool run_queued(struct call *exec, struct queued *q)
     return executor_call(&call);
 }
 
+static void run_all(struct call *call, struct transaction *t)
+{
+    struct queued q;
+    reply_array(call->reply, t->count);
+    for (size_t at = 0; transaction_next(t, &at, &q);)
+        run_queued(call, &q);
+}
+
 /* All of the queue or nothing of it. */
 static void run_or_roll_back(struct call *call, struct transaction *t)
 {
-    int db = call->client->db;
+    struct queued q;
+    int db = call->client->db, number = 0;
     struct reply_mark mark = reply_mark(call->reply);
     struct undo_section section = undo_begin(call->keys);
     reply_array(call->reply, t->count);
-    for (uint32_t i = 0; i < t->count; i++) {
-        if (run_queued(call, &t->queue[i]))
+    for (size_t at = 0; transaction_next(t, &at, &q);) {
+        number++;
+        if (run_queued(call, &q))
             continue;
         char why[REPLY_ERROR_MAX];
         snprintf(why, sizeof why, "%.*s", (int)call->server->reply_errors.len,
@@ -74,18 +84,11 @@ static void run_or_roll_back(struct call *call, struct transaction *t)
         call->client->db = db;
         call->server->stats.execs_rolled_back++;
         reply_rewind(call->reply, mark);
-        reply_errorf(call->reply, "EXECABORT Transaction rolled back: command %u '%s' failed: %s",
-                     i + 1, t->queue[i].command->full_name, why);
+        reply_errorf(call->reply, "EXECABORT Transaction rolled back: command %d '%s' failed: %s",
+                     number, q.command->full_name, why);
         return;
     }
     undo_commit(call->keys, section);
-}
-
-static void run_all(struct call *call, struct transaction *t)
-{
-    reply_array(call->reply, t->count);
-    for (uint32_t i = 0; i < t->count; i++)
-        run_queued(call, &t->queue[i]);
 }
 
 static void cmd_exec(struct call *call)
@@ -114,7 +117,7 @@ static void cmd_exec(struct call *call)
             run_all(call, t);
         c->flags &= ~(uint32_t)CLIENT_IN_EXEC;
     }
-    transaction_destroy(t);
+    transaction_give_back(call->server, t);
 }
 
 static void cmd_watch(struct call *call)
