@@ -29,9 +29,9 @@ CONNECTIONS = 50
 class Workload:
     """requests: of the load in one round. pipeline: requests in one write. aim: the ratio we set out for."""
 
-    def __init__(self, name, command, requests, pipeline=1, aim=None, per=1, setup=None):
+    def __init__(self, name, command, requests, pipeline=1, aim=None):
         self.name, self.command, self.requests = name, command, requests
-        self.pipeline, self.aim, self.per, self.setup = pipeline, aim, per, setup
+        self.pipeline, self.aim = pipeline, aim
 
     def arguments(self, port, keys, requests):
         return ['redis-benchmark', '-h', '127.0.0.1', '-p', str(port), '-c', str(CONNECTIONS),
@@ -49,6 +49,17 @@ SPEED = [
     Workload('INCR, pipeline 16', ['INCR', 'counter:__rand_int__'], 2_000_000, 16),
     Workload('MSET of 10, pipeline 16', ['MSET'] + [KEY, 'xxx'] * 10, 300_000, 16),
     Workload('GET of 64 bytes, pipeline 16', ['GET', 'wide:__rand_int__'], 2_000_000, 16),
+    Workload('HSET into one key of 1M, pipeline 16', ['HSET', 'bench:hash', KEY, 'xxx'], 2_000_000, 16, 0.45),
+    Workload('SADD into one key of 1M, pipeline 16', ['SADD', 'bench:set', KEY], 2_000_000, 16, 0.45),
+    Workload('ZADD into one key of 1M, pipeline 16', ['ZADD', 'bench:zset', '__rand_int__', KEY], 2_000_000, 16, 0.50),
+    Workload('LPUSH, pipeline 16', ['LPUSH', 'bench:pushed', 'xxx'], 2_000_000, 16, 0.60),
+    Workload('RPOP, pipeline 16', ['RPOP', 'bench:pushed'], 2_000_000, 16, 0.60),
+    Workload('LRANGE 0 99, no pipeline', ['LRANGE', 'bench:list', '0', '99'], 200_000, 1, 0.50),
+    Workload('ZRANGEBYSCORE of 100, no pipeline',
+             ['ZRANGEBYSCORE', 'bench:ranked', '__rand_int__', '+inf', 'LIMIT', '0', '100'], 100_000, 1, 0.70),
+    Workload('ZREVRANGE 0 99, no pipeline', ['ZREVRANGE', 'bench:ranked', '0', '99'], 100_000, 1, 0.70),
+    Workload('SINTER of two 10k sets', ['SINTER', 'bench:a', 'bench:b'], 1_000, 1, 0.70),
+    Workload('HGETALL of 100 fields, no pipeline', ['HGETALL', 'bench:fields'], 100_000, 1, 0.70),
 ]
 
 
@@ -74,10 +85,24 @@ def fill(server, keys):
         pipe.execute()
 
 
+def fill_collections(server):
+    """What the workloads on collections read."""
+    client = server.client()
+    pipe = client.pipeline(transaction=False)
+    pipe.rpush('bench:list', *[f'element:{i}' for i in range(1000)])
+    pipe.hset('bench:fields', mapping={f'field:{i}': f'value:{i}' for i in range(100)})
+    for first in range(0, 10000, 1000):
+        pipe.sadd('bench:a', *[f'member:{i}' for i in range(first, first + 1000)])
+        pipe.sadd('bench:b', *[f'member:{i}' for i in range(first + 5000, first + 6000)])
+    for first in range(0, 1_000_000, 5000):
+        pipe.zadd('bench:ranked', {f'member:{i}': i for i in range(first, first + 5000)})
+    pipe.execute()
+
+
 def measure(server, workload, keys, requests):
     before = server.cpu_seconds()
     pin(1, workload.arguments(server.port, keys, requests))
-    return (server.cpu_seconds() - before) / requests / workload.per * 1e9
+    return (server.cpu_seconds() - before) / requests * 1e9
 
 
 def transaction_load(server, rounds):
@@ -96,26 +121,40 @@ def resident(server):
     return 0
 
 
-def memory_per_key(binary, keys, value, expire):
-    """Resident bytes that a million 16-byte keys with this value add."""
+def memory_each(binary, count, command):
+    """Resident bytes that each of count commands adds."""
     with start(binary) as server:
         before = resident(server)
         client = server.client()
-        extra = ['EX', '100000'] if expire else []
-        for first in range(0, keys, 10000):
+        for first in range(0, count, 10000):
             pipe = client.pipeline(transaction=False)
-            for i in range(first, first + 10000):
-                pipe.execute_command('SET', f'key:{i:012d}', value, *extra)
+            for i in range(first, min(first + 10000, count)):
+                pipe.execute_command(*command(i))
             pipe.execute()
         time.sleep(1.5)
-        return (resident(server) - before) / keys
+        return (resident(server) - before) / count
+
+
+def small_hash(i):
+    return ['HSET', f'hash:{i:011d}', *[w for f in range(10) for w in (f'field-{f:04d}', f'v{i:09d}')]]
+
+
+class Memory:
+    """limit: bytes we set out for; aim: the ratio."""
+
+    def __init__(self, name, command, limit=None, aim=None, divide=1):
+        self.name, self.command, self.limit, self.aim, self.divide = name, command, limit, aim, divide
 
 
 MEMORY = [
-    ('16-byte key, 3-byte value', 'xxx', False, 48),
-    ('the same with an expiry', 'xxx', True, 56),
-    ('16-byte key, 64-byte value', 'x' * 64, False, None),
-    ('the same with an expiry', 'x' * 64, True, None),
+    Memory('16-byte key, 3-byte value', lambda i: ['SET', f'key:{i:012d}', 'xxx'], limit=48),
+    Memory('the same with an expiry', lambda i: ['SET', f'key:{i:012d}', 'xxx', 'EX', '100000'], limit=56),
+    Memory('16-byte key, 64-byte value', lambda i: ['SET', f'key:{i:012d}', 'x' * 64]),
+    Memory('the same with an expiry', lambda i: ['SET', f'key:{i:012d}', 'x' * 64, 'EX', '100000']),
+    Memory('a field of a hash of 1M', lambda i: ['HSET', 'h', f'field:{i:08d}', 'xxx'], aim=0.5),
+    Memory('a member of a set of 1M', lambda i: ['SADD', 's', f'member:{i:08d}'], aim=0.5),
+    Memory('a member of a sorted set of 1M', lambda i: ['ZADD', 'z', str(i), f'member:{i:08d}'], aim=0.5),
+    Memory('a hash of 10 fields of 10 bytes', small_hash, aim=0.85, divide=10),
 ]
 
 
@@ -126,9 +165,9 @@ def speed_rows(args):
     try:
         for server in running.values():
             fill(server, args.keys)
-            server.client().execute_command('DEBUG', 'POPULATE', '10', 'warm')
+            fill_collections(server)
             pin(1, Workload('', ['SET', 'wide:__rand_int__', 'x' * 64], 0, 16).arguments(
-                server.port, args.keys // 10, args.keys // 5))
+                server.port, args.keys, args.keys))
         for workload in SPEED:
             if args.workloads and not any(w in workload.name for w in args.workloads):
                 continue
@@ -161,11 +200,11 @@ def row(name, figures, aim, unit):
 
 def memory_rows(args):
     rows = []
-    for name, value, expire, limit in MEMORY:
-        figures = {n: [memory_per_key(b, args.keys, value, expire)]
+    for m in MEMORY:
+        figures = {n: [memory_each(b, args.keys // m.divide, m.command)]
                    for n, b in (('redis', servers.REDIS), ('redoubt', servers.REDOUBT))}
-        result = row(name, figures, None, 'B')
-        result['limit'] = limit
+        result = row(m.name, figures, m.aim, 'B')
+        result['limit'] = m.limit
         rows.append(result)
     return rows
 
@@ -199,7 +238,7 @@ def write_markdown(path, speed, memory, args):
         f.write('| data | Redis | Redoubt | ratio | aim |\n| --- | ---: | ---: | ---: | ---: |\n')
         for r in memory:
             f.write(f"| {r['name']} | {r['redis']:.1f} | {r['redoubt']:.1f} | {r['ratio']:.2f} | "
-                    f"{r.get('limit') or ''} |\n")
+                    f"{str(r['limit']) + ' B' if r['limit'] else r['aim'] or ''} |\n")
 
 
 def write_chart(path, rows):

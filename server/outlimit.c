@@ -38,6 +38,8 @@ bool outlimit_check(struct client *c)
     if (waiting > c->server->stats.output_max)
         c->server->stats.output_max = waiting;
     bool hard = limit->hard != 0 && waiting >= limit->hard;
+    if (!(c->flags & CLIENT_AUTHENTICATED) && c->server->opt.requirepass[0] != '\0')
+        hard |= reply_bytes(&c->reply) > OUTPUT_UNAUTHENTICATED;
     if (!hard && !over_soft_limit(c, limit, waiting))
         return false;
     log_write(c->server->log, LOG_LEVEL_WARNING,

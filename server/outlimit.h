@@ -8,6 +8,8 @@
 
 /* A normal client without limits: so much may wait before its further requests wait as well. */
 enum { OUTPUT_CHOKE = 64 * 1024 * 1024 };
+/* Who has not given the password gets errors, and may not let many of them wait (CVE-2025-21605). */
+enum { OUTPUT_UNAUTHENTICATED = 1024 };
 
 /* Close the client if client-output-buffer-limit says so. True if it was closed. */
 bool outlimit_check(struct client *c);
