@@ -40,7 +40,7 @@ struct hash_at {
     uint32_t died; /* fields found dead and removed, not yet announced */
 };
 
-/* -- reading ------------------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 /* Fields, dead ones included. */
 uint64_t hash_count(const struct entry *e);
@@ -70,7 +70,7 @@ void hash_field_of(const void *table_entry, struct hash_field *out);
 /* The listpack of a packed hash, NULL of a table. Elements a field: 2, or 3 with the deadline (0: none). */
 const unsigned char *hash_listpack(const struct entry *e, int *width);
 
-/* -- changing ------------------------------------------------------------------------------------------ */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 /* A new hash without fields, in the keyspace. room: bytes that the fields to come will need, about. */
 struct entry *hash_create(struct keyspace *ks, int db, struct key key, size_t room);
@@ -98,7 +98,7 @@ bool hash_settle(struct hash_at *at);
 /* Remove dead fields of all databases: some per hash, looking at limit hashes of each database. True: more are due. */
 bool hash_expire_due(struct keyspace *ks, uint32_t limit);
 
-/* -- the row in value.c --------------------------------------------------------------------------------- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 void hash_free_value(struct entry *e);
 uint64_t hash_free_effort(const struct entry *e);
 size_t hash_memory(const struct entry *e, uint64_t samples);
