@@ -70,6 +70,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
         *buf = uv_buf_init(c->big->data + c->big_have, left < BIG_READ ? (unsigned)left : BIG_READ);
         return;
     }
+    if (c->is_ready && c->len - c->pos >= ARENA_READ) {
+        *buf = uv_buf_init(NULL, 0); /* enough for one turn: others want to be served, too */
+        return;
+    }
     char *free_at = net->arena + net->arena_used;
     size_t left = ARENA_SIZE - net->arena_used;
     bool continues = c->data != NULL && c->data != c->own && c->data + c->len == free_at;
@@ -110,8 +114,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
     struct conn *c = (struct conn *)stream;
     struct server *s = c->client->server;
-    if (count == 0)
-        return;
+    if (count == 0 || count == UV_ENOBUFS)
+        return; /* nothing to read, or on_alloc() wants no more */
     if (count < 0) {
         client_close(c->client, false);
         return;
