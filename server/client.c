@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/client_eviction.h"
 #include "server/executor.h"
 #include "server/monitor.h"
 #include "server/server.h"
@@ -54,6 +55,7 @@ void client_destroy(struct client *c)
     if (c == NULL)
         return;
     monitor_stop(c);
+    client_eviction_forget(c);
     transaction_discard(c);
     delist(c->server, c);
     reply_fini(&c->reply);

@@ -50,6 +50,12 @@ struct client {
     uint64_t commands, net_in, net_out;
     size_t argument_memory; /* bytes of the arguments of the command being run or waiting */
     int64_t soft_limit_since_ms; /* output above the soft limit since; 0: it is not */
+    struct {
+        struct client *prev, *next; /* of about the same size */
+        size_t noted;               /* bytes that count against maxmemory-clients */
+        int list;
+        bool is_linked;
+    } size; /* client_eviction.h */
 };
 
 /* Which output limit and CLIENT LIST TYPE it counts for. */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "server/blocked.h"
+#include "server/client_eviction.h"
 #include "server/log.h"
 #include "server/network.h"
 #include "server/outlimit.h"
@@ -287,6 +288,7 @@ static void count_written(struct conn *c, size_t count)
 static void after_flush(struct conn *c)
 {
     struct client *client = c->client;
+    client_eviction_note(client);
     size_t waiting = reply_bytes(&client->reply);
     if (c->choked && waiting < OUTPUT_CHOKE / 2) {
         c->choked = false;
@@ -373,6 +375,7 @@ void client_close(struct client *client, bool flush_first)
 {
     struct conn *c = client->conn;
     client->flags |= flush_first ? CLIENT_CLOSE_AFTER_REPLY : CLIENT_CLOSE_NOW;
+    client_eviction_note(client);
     if (c == NULL)
         return;
     blocked_forget(client);
@@ -536,7 +539,11 @@ int client_fd(const struct client *client)
 size_t client_input_bytes(const struct client *client)
 {
     const struct conn *c = client->conn;
-    return c == NULL || c->data == NULL ? 0 : c->len - c->running_at;
+    if (c == NULL)
+        return 0;
+    if (c->big != NULL && !c->big_run)
+        return c->big_have;
+    return c->data == NULL ? 0 : c->len - c->running_at;
 }
 
 size_t client_input_room(const struct client *client)
@@ -544,5 +551,6 @@ size_t client_input_room(const struct client *client)
     const struct conn *c = client->conn;
     if (c == NULL)
         return 0;
-    return c->own_room + (c->big != NULL ? c->big->room : 0);
+    /* What was announced counts as if its block were there: it will be when the turn ends. */
+    return c->own_room + (c->big != NULL ? c->big->room : c->parser.big_len);
 }

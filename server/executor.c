@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "server/blocked.h"
+#include "server/client_eviction.h"
 #include "server/conn.h"
 #include "server/debug_gate.h"
 #include "server/errorstats.h"
@@ -474,6 +475,8 @@ static void gather(struct executor *ex, struct network *net)
         } while (known && more && ex->count < BATCH);
         if (more)
             conn_mark_ready(c);
+        else
+            client_eviction_note(c->client);
         if (!known)
             break;
     }
@@ -493,8 +496,12 @@ static void run_batch(struct server *s, struct executor *ex)
     s->ticks = clock_ticks();
     for (int i = 0; i < ex->count; i++) {
         struct client *c = ex->batch[i].client;
+        if (__builtin_expect(s->client_sizes.limit != 0, 0))
+            client_eviction_run(s);
         run_request(ex, &ex->batch[i]);
         client_touch_output(c);
+        if (__builtin_expect(s->client_sizes.limit != 0, 0))
+            client_eviction_note(c);
         if (__builtin_expect(reply_bytes(&c->reply) > REPLY_CHUNK * 16, 0)) {
             conn_flush(c->conn); /* a long pipeline of long replies */
             outlimit_check(c);

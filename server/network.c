@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/client_eviction.h"
 #include "server/conn.h"
 #include "server/executor.h"
 #include "server/log.h"
@@ -275,6 +276,7 @@ static void settle_input(struct network *net)
         struct conn *c = net->settling;
         net->settling = c->next_settling;
         conn_settle(c);
+        client_eviction_note(c->client);
     }
     net->arena_used = 0;
 }
@@ -298,6 +300,7 @@ void network_turn(struct server *s)
     uv_run(&s->loop, net->ready.first != NULL ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     executor_drain(s);
     settle_input(net);
+    client_eviction_run(s);
     network_flush(s);
     count_turn(s);
 }

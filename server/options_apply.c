@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/client.h"
+#include "server/client_eviction.h"
 #include "server/cron.h"
 #include "server/executor.h"
 #include "server/log.h"
@@ -57,6 +58,14 @@ static bool apply_maxmemory(struct server *s, struct option_error *error)
 {
     (void)error;
     executor_arm(s, GATE_MEMORY, s->opt.maxmemory > 0);
+    client_eviction_apply(s);
+    return true;
+}
+
+static bool apply_maxmemory_clients(struct server *s, struct option_error *error)
+{
+    (void)error;
+    client_eviction_apply(s);
     return true;
 }
 
@@ -180,6 +189,7 @@ static const struct {
     {OPTION_bind, listen_on_addresses, false},
     {OPTION_maxclients, apply_maxclients, false},
     {OPTION_maxmemory, apply_maxmemory, true},
+    {OPTION_maxmemory_clients, apply_maxmemory_clients, true},
     {OPTION_maxmemory_policy, apply_access_clock, true},
     {OPTION_lfu_log_factor, apply_access_clock, false},
     {OPTION_lfu_decay_time, apply_access_clock, false},
