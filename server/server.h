@@ -45,12 +45,9 @@ struct server {
         struct client *first_monitor; /* monitor.h */
         uint64_t monitors, blocked, watching;
     } clients;
-<<<<<<< main
     struct transaction *spare_transactions; /* owned; kept by transaction.c for reuse */
     uint32_t spare_count;
-=======
     struct client_sizes client_sizes; /* client_eviction.h */
->>>>>>> local
     uint64_t ticks;       /* clock_ticks() at the end of the last command */
     int64_t started_us;   /* monotonic */
     int64_t started_wall_ms;
