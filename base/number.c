@@ -95,8 +95,7 @@ size_t number_format_i64(char buf[NUMBER_TEXT_MAX], int64_t value)
     return 1 + format_digits(buf + 1, 0 - (uint64_t)value);
 }
 
-/* -- floating point
- * ----------------------------------------------------------------------------------------- */
+/* -- floating point ---------------------------------------------------------------------------- */
 
 enum {
     EXACT_DIGITS = 15, /* so many always fit a double's 53 bits, and survive going there and back */

@@ -441,8 +441,7 @@ void reply_verbatim(struct reply *r, struct bytes text, const char format[3])
     put_text(r, "\r\n", 2);
 }
 
-/* -- containers
- * --------------------------------------------------------------------------------------------- */
+/* -- containers -------------------------------------------------------------------------------- */
 
 void reply_array(struct reply *r, int64_t count)
 {

@@ -57,7 +57,7 @@ void reply_fini(struct reply *r);
 size_t reply_bytes(const struct reply *r);
 size_t reply_memory(const struct reply *r);
 
-/* -- scalars ----------------------------------------------------------------------------------------- */
+/* -- scalars ----------------------------------------------------------------------------------- */
 void reply_ok(struct reply *r);
 /* "+text"; text must hold no line end (line ends become spaces). */
 void reply_simple(struct reply *r, const char *text);
@@ -80,7 +80,7 @@ void reply_bool(struct reply *r, bool value);
 void reply_big_number(struct reply *r, struct bytes digits);
 void reply_verbatim(struct reply *r, struct bytes text, const char format[3]); /* "txt", "mkd" */
 
-/* -- containers: the header only; the elements follow as calls of their own ----------------------------- */
+/* -- containers: the header only; the elements follow as calls of their own -------------------- */
 void reply_array(struct reply *r, int64_t count);
 void reply_map(struct reply *r, int64_t pairs);
 void reply_set(struct reply *r, int64_t count);
@@ -106,7 +106,7 @@ void reply_raw(struct reply *r, struct bytes encoded);
 /* Append all of from, of which nothing was sent yet; it is empty then. Both share a pool. */
 void reply_move(struct reply *r, struct reply *from);
 
-/* -- sending ------------------------------------------------------------------------------------------ */
+/* -- sending ----------------------------------------------------------------------------------- */
 struct reply_span {
     const char *ptr;
     size_t len;

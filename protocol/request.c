@@ -25,8 +25,7 @@ enum {
     FAST_DIGITS = 9,
 };
 
-/* -- lists of arguments
- * --------------------------------------------------------------------------------- */
+/* -- lists of arguments ------------------------------------------------------------------------ */
 
 void arg_list_fini(struct arg_list *list)
 {
@@ -59,8 +58,7 @@ static inline size_t longest_bulk(const struct request_limits *limits)
     return is_short ? UNAUTHENTICATED_BULK : (size_t)limits->bulk;
 }
 
-/* -- the fast way
- * --------------------------------------------------------------------------------------- */
+/* -- the fast way ------------------------------------------------------------------------------ */
 
 static enum request_step broken(struct request_parser *p, const char *why)
 {
@@ -148,8 +146,7 @@ static inline bool feed_fast(struct request_parser *p, const char *bytes, size_t
     return true;
 }
 
-/* -- the slow way
- * ----------------------------------------------------------------------------------------- */
+/* -- the slow way ------------------------------------------------------------------------------ */
 
 void request_parser_fini(struct request_parser *p)
 {

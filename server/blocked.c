@@ -66,7 +66,7 @@ static struct bytes key_of_line(const void *entry)
 
 static const struct dict_type line_table = {key_of_line};
 
-/* -- lines -------------------------------------------------------------------------------------------- */
+/* -- lines ------------------------------------------------------------------------------------- */
 
 static void mark_ready(struct blocked *b, struct line *line)
 {
@@ -139,7 +139,7 @@ static void place_leave(struct server *s, struct place *p)
     line_end_if_empty(s, line);
 }
 
-/* -- waiting ------------------------------------------------------------------------------------------ */
+/* -- waiting ----------------------------------------------------------------------------------- */
 
 struct blocked *blocked_create(struct server *s)
 {
@@ -264,7 +264,7 @@ bool blocked_timeout_or_reply(struct call *call, int arg, int64_t *timeout_ms)
     return true;
 }
 
-/* -- serving ------------------------------------------------------------------------------------------ */
+/* -- serving ----------------------------------------------------------------------------------- */
 
 /* Let a client try again. It keeps waiting if its handler asks to wait once more. */
 static void try_again(struct wait *w)

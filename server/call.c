@@ -10,7 +10,7 @@
 #include "server/command.h"
 #include "server/conn.h"
 
-/* -- keys ------------------------------------------------------------------------------------- */
+/* -- keys -------------------------------------------------------------------------------------- */
 
 struct key call_key(const struct call *call, int i)
 {
@@ -69,7 +69,7 @@ bool call_type_or_reply(struct call *call, const struct entry *e, enum value_typ
     return false;
 }
 
-/* -- arguments -------------------------------------------------------------------------------- */
+/* -- arguments --------------------------------------------------------------------------------- */
 
 static bool fail(struct call *call, const char *error, const char *usual)
 {
@@ -108,7 +108,7 @@ bool call_double_or_reply(struct call *call, int i, double *out, const char *err
            fail(call, error, "ERR value is not a valid float");
 }
 
-/* -- errors ----------------------------------------------------------------------------------- */
+/* -- errors ------------------------------------------------------------------------------------ */
 
 void reply_syntax_error(struct call *call)
 {

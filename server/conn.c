@@ -22,7 +22,7 @@
 
 enum { OWN_FIRST = 16 * 1024, BIG_READ = 1 << 30, SPANS = 64 };
 
-/* -- reading ------------------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 void conn_mark_ready(struct conn *c)
 {
@@ -142,7 +142,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     conn_mark_ready(c);
 }
 
-/* -- requests ----------------------------------------------------------------------------------------- */
+/* -- requests ---------------------------------------------------------------------------------- */
 
 bool conn_has_input(const struct conn *c)
 {
@@ -256,7 +256,7 @@ void conn_settle(struct conn *c)
     c->own_room = c->len = c->pos = c->running_at = 0;
 }
 
-/* -- writing ------------------------------------------------------------------------------------------ */
+/* -- writing ----------------------------------------------------------------------------------- */
 
 static void on_written(uv_write_t *req, int status);
 
@@ -349,7 +349,7 @@ void client_touch_output(struct client *client)
     net->touched = c;
 }
 
-/* -- opening and closing ------------------------------------------------------------------------------ */
+/* -- opening and closing ----------------------------------------------------------------------- */
 
 /* Only here does a connection end. */
 static void on_closed(uv_handle_t *handle)
@@ -468,7 +468,7 @@ void conn_accept(struct server *s, uv_stream_t *listener, bool is_unix)
     uv_read_start(&c->stream, on_alloc, on_read);
 }
 
-/* -- what others ask of a client's connection ------------------------------------------------------------ */
+/* -- what others ask of a client's connection -------------------------------------------------- */
 
 static char *address_text(const struct sockaddr_storage *address)
 {

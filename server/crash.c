@@ -44,8 +44,7 @@ enum { FATAL_COUNT = sizeof fatal / sizeof fatal[0] };
 static struct server *watched;
 static volatile sig_atomic_t died_of; /* the signal; 0: none */
 
-/* -- writing: snprintf() of numbers and plain texts takes neither memory nor locks in glibc
- * ----------------- */
+/* -- writing: snprintf() of numbers and plain texts takes neither memory nor locks in glibc ---- */
 
 __attribute__((format(printf, 2, 3))) static void write_line(struct server *s, const char *format,
                                                              ...)
@@ -77,8 +76,7 @@ static void write_end(struct server *s)
                   "       not to those of Redis.\n");
 }
 
-/* -- the stack
- * ----------------------------------------------------------------------------------------- */
+/* -- the stack --------------------------------------------------------------------------------- */
 
 /* "build/redoubt-server(cmd_get+0x1f)[0x55...]"; what is static has no name, but addr2line knows
  * the offset. */
@@ -105,8 +103,7 @@ static void write_stack(struct server *s)
     write_line(s, "\n------ STACK TRACE DONE ------");
 }
 
-/* -- the request
- * --------------------------------------------------------------------------------------- */
+/* -- the request ------------------------------------------------------------------------------- */
 
 static void write_argument(struct server *s, int i, struct bytes argument)
 {
@@ -153,8 +150,7 @@ static void write_info(struct server *s)
     text_fini(&report);
 }
 
-/* -- the handler
- * --------------------------------------------------------------------------------------- */
+/* -- the handler ------------------------------------------------------------------------------- */
 
 static void set_handler(int number, void (*handler)(int, siginfo_t *, void *))
 {
@@ -242,8 +238,7 @@ void crash_watch(struct server *s, bool on)
         set_handler(fatal[i], on ? on_fatal : NULL);
 }
 
-/* -- our own alarms
- * ------------------------------------------------------------------------------------ */
+/* -- our own alarms ---------------------------------------------------------------------------- */
 
 _Noreturn static void report_and_end(struct server *s)
 {

@@ -150,7 +150,7 @@ static struct scan scan_of(struct bytes text)
     return (struct scan){text.ptr, text.ptr + text.len};
 }
 
-/* -- walking ---------------------------------------------------------------------------------- */
+/* -- walking ----------------------------------------------------------------------------------- */
 
 static const char *check(struct bytes text, enum shape parent)
 {
@@ -187,7 +187,7 @@ int docs_count_arguments(const char *args)
     return count_items(bytes_of_text(args), SHAPE_BLOCK);
 }
 
-/* -- replying --------------------------------------------------------------------------------- */
+/* -- replying ---------------------------------------------------------------------------------- */
 
 static int field(struct reply *r, const char *name, struct bytes value)
 {

@@ -12,7 +12,7 @@ struct server;
 struct latency;
 struct histogram;
 
-/* -- events ----------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------------ */
 
 enum { LATENCY_SAMPLES = 160 };
 
@@ -44,7 +44,7 @@ struct latency_sample latency_sample_at(const struct latency_series *series, uin
 bool latency_reset(struct latency *l, struct bytes event);
 int latency_reset_all(struct latency *l);
 
-/* -- histograms ------------------------------------------------------------------------------- */
+/* -- histograms -------------------------------------------------------------------------------- */
 
 /* Logarithmic, with 128 sub-buckets an octave: two significant digits, as HdrHistogram at the settings
  * that Redis prints; see histogram.c. Recording costs a few instructions. */

@@ -104,7 +104,7 @@ void latency_graph(const struct latency_series *series, int64_t now_s, struct te
     }
 }
 
-/* -- doctor ----------------------------------------------------------------------------------- */
+/* -- doctor ------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *event, *advice;

@@ -37,7 +37,7 @@ struct network *network_create(struct server *s)
     return net;
 }
 
-/* -- listening ---------------------------------------------------------------------------------------- */
+/* -- listening --------------------------------------------------------------------------------- */
 
 static void on_listener_closed(uv_handle_t *handle)
 {
@@ -246,7 +246,7 @@ size_t network_describe(struct server *s, char *out, size_t room)
     return len < room ? len : room - 1;
 }
 
-/* -- the turn ------------------------------------------------------------------------------------------ */
+/* -- the turn ---------------------------------------------------------------------------------- */
 
 static void close_asked(struct network *net)
 {

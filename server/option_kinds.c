@@ -180,8 +180,7 @@ static void end_save(void *field)
     mem_free(((struct save_points *)field)->items);
 }
 
-/* -- client-output-buffer-limit
- * ------------------------------------------------------------------------------------ */
+/* -- client-output-buffer-limit ---------------------------------------------------------------- */
 
 static int limit_class(struct bytes word)
 {
@@ -233,8 +232,7 @@ static void get_output_limits(const struct option_row *row, const void *field, s
                   (long long)limits[i].soft_seconds);
 }
 
-/* -- oom-score-adj-values
- * ------------------------------------------------------------------------------------------ */
+/* -- oom-score-adj-values ---------------------------------------------------------------------- */
 
 static bool set_oom_values(const struct option_row *row, void *field, const struct bytes *words,
                            int count, struct option_error *error)
@@ -260,8 +258,7 @@ static void get_oom_values(const struct option_row *row, const void *field, stru
         text_addf(out, "%s%lld", i > 0 ? " " : "", (long long)values[i]);
 }
 
-/* -- latency-tracking-info-percentiles: kept as text
- * ---------------------------------------------------------------- */
+/* -- latency-tracking-info-percentiles: kept as text ------------------------------------------- */
 
 /* Six decimals without trailing zeros, as Redis shows them. */
 static void add_percentile(struct text *out, double value)
@@ -296,8 +293,7 @@ static bool set_percentiles(const struct option_row *row, void *field, const str
     return wrong == NULL || option_fail(error, "%s", wrong);
 }
 
-/* -- notify-keyspace-events
- * --------------------------------------------------------------------------------------- */
+/* -- notify-keyspace-events -------------------------------------------------------------------- */
 
 static const struct {
     char letter;
@@ -344,8 +340,7 @@ static void get_events(const struct option_row *row, const void *field, struct t
             text_addf(out, "%c", events[i].letter);
 }
 
-/* -- texts with a form of their own
- * --------------------------------------------------------------------------------- */
+/* -- texts with a form of their own ------------------------------------------------------------ */
 
 /* An absolute path, so that it means the same whatever is changed later; "" is where the process
  * is. */

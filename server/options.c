@@ -15,8 +15,7 @@
 #include "server/option_kinds.h"
 #include "storage/eviction.h"
 
-/* -- words of the enums: in the order in which Redis's error messages list them
- * ------------------------------------- */
+/* -- words of the enums: in the order in which Redis's error messages list them ---------------- */
 
 static const struct word_value acl_pubsub_words[] = {{"allchannels", 1}, {"resetchannels", 0}, {0}};
 static const struct word_value fsync_words[] = {
@@ -100,8 +99,7 @@ static const void *value_of(const struct options *o, const struct option_row *ro
     return (const char *)o + row->offset;
 }
 
-/* -- what kinds share
- * -------------------------------------------------------------------------------------------- */
+/* -- what kinds share -------------------------------------------------------------------------- */
 
 bool option_fail(struct option_error *error, const char *format, ...)
 {

@@ -15,8 +15,7 @@
 #include "server/log.h"
 #include "server/server.h"
 
-/* -- open files
- * -------------------------------------------------------------------------------------- */
+/* -- open files -------------------------------------------------------------------------------- */
 
 /* Raise the limit to wanted, or as near as the kernel lets us: within the hard limit anybody may,
  * beyond it root may. Returns what holds now; *refused is 0 or why it is not all that was wanted.
@@ -80,8 +79,7 @@ bool resources_fit_clients(struct server *s)
     return true;
 }
 
-/* -- the memory killer
- * ------------------------------------------------------------------------------- */
+/* -- the memory killer ------------------------------------------------------------------------- */
 
 #define SCORE_FILE "/proc/self/oom_score_adj"
 enum { SCORE_MIN = -1000, SCORE_MAX = 1000 };
@@ -127,8 +125,7 @@ bool resources_set_oom_score(struct oom_score *score, int mode, int64_t value)
     return true;
 }
 
-/* -- memory
- * ------------------------------------------------------------------------------------------ */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 bool resources_disable_huge_pages(void)
 {

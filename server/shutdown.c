@@ -16,8 +16,7 @@
  * server. */
 static struct server *caught;
 
-/* -- in the handler: only what signal-safety(7) allows
- * --------------------------------------------------- */
+/* -- in the handler: only what signal-safety(7) allows ----------------------------------------- */
 
 static size_t append(char *out, size_t len, const char *text)
 {
@@ -51,8 +50,7 @@ static void on_signal(int number)
     s->shutdown_signal = number;
 }
 
-/* -- outside
- * --------------------------------------------------------------------------------------------- */
+/* -- outside ----------------------------------------------------------------------------------- */
 
 static void set_handler(int number, void (*handler)(int))
 {

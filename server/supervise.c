@@ -20,8 +20,7 @@
 #include "server/log.h"
 #include "server/server.h"
 
-/* -- supervision
- * -------------------------------------------------------------------------------------- */
+/* -- supervision ------------------------------------------------------------------------------- */
 
 static bool join_upstart(struct server *s, bool is_required)
 {
@@ -113,8 +112,7 @@ void supervise_tell(struct server *s, const char *state)
         log_write(s->log, LOG_LEVEL_WARNING, "systemd supervision error: %s", error);
 }
 
-/* -- daemon
- * ------------------------------------------------------------------------------------------- */
+/* -- daemon ------------------------------------------------------------------------------------ */
 
 bool supervise_daemonize(void)
 {

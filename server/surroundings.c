@@ -12,8 +12,7 @@
 
 enum { FILE_MAX_LEN = 8192 };
 
-/* -- reading
- * ------------------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 /* The file's text (its beginning, NUL-terminated) below root; false: it cannot be read. */
 static bool read_text(const char *root, const char *path, char out[FILE_MAX_LEN])
@@ -38,8 +37,7 @@ static bool read_number(const char *root, const char *path, uint64_t *out)
            number_parse_u64(bytes_of(text, strcspn(text, "\n")), out);
 }
 
-/* -- how much memory there is
- * --------------------------------------------------------------------------- */
+/* -- how much memory there is ------------------------------------------------------------------ */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -113,8 +111,7 @@ uint64_t surroundings_memory_limit(const char *root)
     return least(total_memory(root), group_limit(root));
 }
 
-/* -- the checks: true if out says something
- * -------------------------------------------------------------- */
+/* -- the checks: true if out says something ---------------------------------------------------- */
 
 static bool check_overcommit(const char *root, const struct options *opt, struct text *out)
 {

@@ -15,8 +15,7 @@ struct title {
     char **argv; /* owned copy */
 };
 
-/* -- the memory
- * ------------------------------------------------------------------------------------------ */
+/* -- the memory -------------------------------------------------------------------------------- */
 
 /* The strings lie one behind the other, arguments first: count how far that holds. */
 static size_t area_of(int argc, char **argv)
@@ -71,8 +70,7 @@ void title_show(struct title *t, const char *text)
     memset(t->area + len, 0, t->room - len);
 }
 
-/* -- the template
- * ---------------------------------------------------------------------------------------- */
+/* -- the template ------------------------------------------------------------------------------ */
 
 static const char *value_of(const struct title_variable *variables, struct bytes name)
 {

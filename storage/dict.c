@@ -57,7 +57,7 @@ uint64_t dict_hash(struct bytes key)
     return XXH3_64bits_withSeed(key.ptr, key.len, seed);
 }
 
-/* -- buckets ------------------------------------------------------------------------------------------ */
+/* -- buckets ----------------------------------------------------------------------------------- */
 
 static inline uint8_t tag_of(uint64_t hash)
 {
@@ -182,7 +182,7 @@ static void chain_fill_hole(struct dict *d, struct dict_bucket *at, int slot)
     }
 }
 
-/* -- growing and shrinking ------------------------------------------------------------------------------ */
+/* -- growing and shrinking --------------------------------------------------------------------- */
 
 static struct dict_bucket *segment_create(uint32_t buckets)
 {
@@ -300,7 +300,7 @@ static inline bool is_sparse(const struct dict *d)
     return d->buckets > 1 && d->count < 2 * d->buckets;
 }
 
-/* -- interface ---------------------------------------------------------------------------------------- */
+/* -- interface --------------------------------------------------------------------------------- */
 
 void dict_init(struct dict *d, const struct dict_type *type)
 {

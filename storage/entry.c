@@ -188,7 +188,7 @@ const char *entry_encoding_name(enum value_encoding encoding)
     return names[encoding];
 }
 
-/* -- blobs -------------------------------------------------------------------------------------------- */
+/* -- blobs ------------------------------------------------------------------------------------- */
 
 struct blob *blob_try_create(size_t len)
 {

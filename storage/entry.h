@@ -127,7 +127,7 @@ size_t entry_shell_size(const struct entry *e);
 const char *entry_type_name(enum value_type type);
 const char *entry_encoding_name(enum value_encoding encoding);
 
-/* -- blobs -------------------------------------------------------------------------------------------- */
+/* -- blobs ------------------------------------------------------------------------------------- */
 struct blob *blob_create(size_t len);     /* len bytes, not set; refs 1; aborts without memory */
 struct blob *blob_try_create(size_t len); /* NULL without memory */
 void blob_retain(struct blob *b);

@@ -42,7 +42,7 @@ struct blob *string_blob(const struct entry *e)
     return e->flags & ENTRY_INLINE || entry_encoding(e) == ENC_INT ? NULL : entry_pointer(e);
 }
 
-/* -- setting -------------------------------------------------------------------------------------------- */
+/* -- setting ----------------------------------------------------------------------------------- */
 
 static struct entry *create_from_bytes(struct bytes key, struct bytes value, int64_t deadline)
 {
@@ -128,7 +128,7 @@ struct entry *string_set_int(struct keyspace *ks, int db, struct entry *old, str
                key.hash);
 }
 
-/* -- changing bytes in place -------------------------------------------------------------------------------- */
+/* -- changing bytes in place ------------------------------------------------------------------- */
 
 /* A string that a reply still shows, or one in another form, is copied; this is the blob before. */
 struct blob_change {
@@ -270,7 +270,7 @@ struct entry *string_append(struct keyspace *ks, int db, struct entry *e, uint64
     return e;
 }
 
-/* -- the row in value.c --------------------------------------------------------------------------------- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 
 struct entry *string_copy(const struct entry *e, struct bytes key, int64_t deadline)
 {

@@ -40,7 +40,7 @@ struct entry *string_set_range(struct keyspace *ks, int db, struct entry *e, uin
 char *string_edit(struct keyspace *ks, int db, struct entry **e, uint64_t hash, size_t min_len, size_t offset,
                   size_t len);
 
-/* -- the row in value.c --------------------------------------------------------------------------------- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 struct entry *string_copy(const struct entry *e, struct bytes key, int64_t deadline);
 void string_free_value(struct entry *e);
 uint64_t string_free_effort(const struct entry *e);

@@ -12,7 +12,7 @@
 #include "server/server.h"
 #include "server/version.h"
 
-/* -- one's own -------------------------------------------------------------------------------- */
+/* -- one's own --------------------------------------------------------------------------------- */
 
 static void cmd_client_id(struct call *call)
 {
@@ -118,7 +118,7 @@ static void cmd_client_reply(struct call *call)
     }
 }
 
-/* -- looking ---------------------------------------------------------------------------------- */
+/* -- looking ----------------------------------------------------------------------------------- */
 
 static bool class_or_reply(struct call *call, int i, enum client_class *class)
 {
@@ -192,7 +192,7 @@ static void cmd_client_list(struct call *call)
     reply_text(call, &text);
 }
 
-/* -- KILL ------------------------------------------------------------------------------------- */
+/* -- KILL -------------------------------------------------------------------------------------- */
 
 struct kill_filter {
     uint64_t id;                       /* 0: any */
@@ -327,7 +327,7 @@ static void cmd_client_kill(struct call *call)
         client_close(call->client, true);
 }
 
-/* -- holding up and letting go ---------------------------------------------------------------- */
+/* -- holding up and letting go ----------------------------------------------------------------- */
 
 static void cmd_client_pause(struct call *call)
 {

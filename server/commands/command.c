@@ -11,7 +11,7 @@
 #include "server/docs.h"
 #include "server/server.h"
 
-/* -- names of bits ---------------------------------------------------------------------------- */
+/* -- names of bits ----------------------------------------------------------------------------- */
 
 struct bit_name {
     uint32_t bit;
@@ -103,7 +103,7 @@ static void reply_bits(struct reply *r, const struct bit_name *names, uint32_t b
     }
 }
 
-/* -- COMMAND INFO ----------------------------------------------------------------------------- */
+/* -- COMMAND INFO ------------------------------------------------------------------------------ */
 
 /* The keys as clients before key specifications knew them: one run, and whether that is not the
  * whole truth. */
@@ -259,7 +259,7 @@ static void cmd_command_count(struct call *call)
     reply_int(call->reply, command_count(call->server->commands));
 }
 
-/* -- COMMAND DOCS ----------------------------------------------------------------------------- */
+/* -- COMMAND DOCS ------------------------------------------------------------------------------ */
 
 static int text_field(struct reply *r, const char *name, const char *value)
 {
@@ -344,7 +344,7 @@ static void cmd_command_docs(struct call *call)
     reply_map_at(r, mark, n);
 }
 
-/* -- COMMAND GETKEYS -------------------------------------------------------------------------- */
+/* -- COMMAND GETKEYS --------------------------------------------------------------------------- */
 
 /* The command of the request that begins at argv, or NULL. */
 static const struct command_slot *resolve(const struct call *call, const struct bytes *argv,
@@ -414,7 +414,7 @@ static void cmd_command_getkeysandflags(struct call *call)
     reply_keys(call, true);
 }
 
-/* -- COMMAND LIST ----------------------------------------------------------------------------- */
+/* -- COMMAND LIST ------------------------------------------------------------------------------ */
 
 struct list_filter {
     bool by_category, by_pattern, by_module;
@@ -503,7 +503,7 @@ static void cmd_command_help(struct call *call)
     reply_help(call, lines);
 }
 
-/* -- rows ------------------------------------------------------------------------------------- */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 static const struct command command_subs[] = {
     {

@@ -9,7 +9,7 @@
 #include "server/transaction.h"
 #include "server/version.h"
 
-/* -- who -------------------------------------------------------------------------------------- */
+/* -- who --------------------------------------------------------------------------------------- */
 
 /* Compare without telling by its duration how much was right: it depends on given alone. */
 static bool is_secret(struct bytes given, struct bytes secret)
@@ -51,7 +51,7 @@ static void cmd_auth(struct call *call)
         reply_ok(call->reply);
 }
 
-/* -- which protocol --------------------------------------------------------------------------- */
+/* -- which protocol ---------------------------------------------------------------------------- */
 
 struct hello {
     int resp;
@@ -134,7 +134,7 @@ static void cmd_hello(struct call *call)
     reply_array(r, 0);
 }
 
-/* -- the rest --------------------------------------------------------------------------------- */
+/* -- the rest ---------------------------------------------------------------------------------- */
 
 static void cmd_echo(struct call *call)
 {

@@ -34,7 +34,7 @@ static bool float_or_reply(struct call *call, const struct entry *e, long double
     return false;
 }
 
-/* -- INCR, DECR, INCRBY, DECRBY, INCRBYFLOAT ---------------------------------------------- */
+/* -- INCR, DECR, INCRBY, DECRBY, INCRBYFLOAT --------------------------------------------------- */
 
 static void add(struct call *call, int64_t amount)
 {
@@ -120,7 +120,7 @@ static void cmd_incrbyfloat(struct call *call)
     reply_bulk(call->reply, result);
 }
 
-/* -- INCREX ------------------------------------------------------------------------------- */
+/* -- INCREX ------------------------------------------------------------------------------------ */
 
 /* One of the two kinds of number, as the command says. */
 struct number {

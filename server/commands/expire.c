@@ -5,7 +5,7 @@
 #include "server/commands/expiration.h"
 #include "server/commands/keys.h"
 
-/* -- setting ------------------------------------------------------------------------------ */
+/* -- setting ----------------------------------------------------------------------------------- */
 
 enum expire_condition {
     ONLY_NEW = 1 << 0,      /* NX: the key has no deadline */
@@ -109,7 +109,7 @@ static void cmd_persist(struct call *call)
     reply_int(call->reply, had);
 }
 
-/* -- asking ------------------------------------------------------------------------------- */
+/* -- asking ------------------------------------------------------------------------------------ */
 
 /* -2 without the key, -1 without a deadline. Seconds are rounded to the nearest. */
 static void reply_deadline(struct call *call, struct time_unit unit)

@@ -85,7 +85,7 @@ static void cmd_keys(struct call *call)
     reply_array_at(call->reply, mark, count);
 }
 
-/* -- to another name or database ---------------------------------------------------------- */
+/* -- to another name or database --------------------------------------------------------------- */
 
 static void rename_key(struct call *call, bool overwrite)
 {

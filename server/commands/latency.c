@@ -9,7 +9,7 @@
 #include "server/latency_report.h"
 #include "server/server.h"
 
-/* -- events ----------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------------ */
 
 static void cmd_latency_latest(struct call *call)
 {
@@ -72,7 +72,7 @@ static void cmd_latency_reset(struct call *call)
     reply_int(call->reply, count);
 }
 
-/* -- histograms ------------------------------------------------------------------------------- */
+/* -- histograms -------------------------------------------------------------------------------- */
 
 /* Cumulative counts at powers of two from 1024 ns on; those that add nothing are left out. A key is
  * the end of the bucket that the power falls into, in whole microseconds. */
@@ -133,7 +133,7 @@ static void cmd_latency_histogram(struct call *call)
     reply_map_at(call->reply, mark, listing.pairs);
 }
 
-/* -- table ------------------------------------------------------------------------------------ */
+/* -- table ------------------------------------------------------------------------------------- */
 
 static void cmd_latency_help(struct call *call)
 {

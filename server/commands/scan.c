@@ -12,7 +12,7 @@
 #include "base/number.h"
 #include "server/command.h"
 
-/* -- shared ------------------------------------------------------------------------------- */
+/* -- shared ------------------------------------------------------------------------------------ */
 
 /* What strtoul() takes is a cursor, signs and all: clients got used to it. */
 static bool parse_cursor(struct bytes text, uint64_t *out)
@@ -89,7 +89,7 @@ void scan_dict(struct scan *s, struct dict *d, dict_visit *visit, void *context)
     while (s->cursor != 0 && v.seen < s->count && --steps > 0);
 }
 
-/* -- SCAN --------------------------------------------------------------------------------- */
+/* -- SCAN -------------------------------------------------------------------------------------- */
 
 /* The cursor stands before the keys in the reply but is known after them: so they are collected. */
 struct found_keys {

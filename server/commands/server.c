@@ -20,8 +20,7 @@ static void cmd_time(struct call *call)
     reply_bulk_int(call->reply, now_us % 1000000);
 }
 
-/* -- databases
- * ------------------------------------------------------------------------------------------ */
+/* -- databases --------------------------------------------------------------------------------- */
 
 static void cmd_dbsize(struct call *call)
 {
@@ -82,8 +81,7 @@ static void cmd_swapdb(struct call *call)
     reply_ok(call->reply);
 }
 
-/* -- a drawing: the ground plan of a redoubt, with as many bastions as chance will have
- * ------------------- */
+/* -- a drawing: the ground plan of a redoubt, with as many bastions as chance will have -------- */
 
 enum { COLUMNS = 40, ROWS = 20, DOTS_X = COLUMNS * 2, DOTS_Y = ROWS * 4, WALL_STEPS = 6000 };
 

@@ -17,7 +17,7 @@
 /* From here on a reply references the value. */
 enum { REFERENCE_MIN = 16 * 1024 };
 
-/* -- reading ------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 /* A part of the entry's value; part lies inside of it. */
 static void reply_part(struct call *call, const struct entry *e, struct bytes part)
@@ -100,7 +100,7 @@ static void cmd_getrange(struct call *call)
         reply_bulk_text(call->reply, "");
 }
 
-/* -- writing ------------------------------------------------------------------------------ */
+/* -- writing ----------------------------------------------------------------------------------- */
 
 /* Give the key the value in argument i. A long argument is not copied. */
 static void put(struct call *call, struct entry *old, struct key key, int i, int64_t deadline)
@@ -262,7 +262,7 @@ static void cmd_getex(struct call *call)
     change_lifetime(call, e, &o, deadline);
 }
 
-/* -- many at once ------------------------------------------------------------------------- */
+/* -- many at once ------------------------------------------------------------------------------ */
 
 static bool pairs_or_reply(struct call *call)
 {
@@ -339,7 +339,7 @@ static void cmd_msetex(struct call *call)
     reply_int(call->reply, met);
 }
 
-/* -- parts -------------------------------------------------------------------------------- */
+/* -- parts ------------------------------------------------------------------------------------- */
 
 /* Would the string be longer than one may be sent? */
 static bool size_or_reply(struct call *call, size_t offset, size_t added)
@@ -397,7 +397,7 @@ static void cmd_setrange(struct call *call)
     reply_int(call->reply, (int64_t)string_length(e));
 }
 
-/* -- the table ---------------------------------------------------------------------------- */
+/* -- the table --------------------------------------------------------------------------------- */
 
 /* With GET or a comparison SET reads the key as well. */
 static int set_keys(const struct bytes *argv, int argc, struct key_position *out, int room)

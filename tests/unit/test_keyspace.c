@@ -31,7 +31,7 @@ static struct key random_key(char name[16])
     return key_named(name);
 }
 
-/* -- a picture of everything: sorted lines of text --------------------------------------------------------- */
+/* -- a picture of everything: sorted lines of text --------------------------------------------- */
 
 struct picture {
     char *lines[DBS * NAMES];
@@ -80,7 +80,7 @@ static void assert_same_picture(const struct picture *a, const struct picture *b
         assert_string_equal(a->lines[i], b->lines[i]);
 }
 
-/* -- random changes ---------------------------------------------------------------------------------------- */
+/* -- random changes ---------------------------------------------------------------------------- */
 
 static struct bytes random_value(char *room, size_t max)
 {
@@ -182,7 +182,7 @@ static void random_change(struct keyspace *ks)
     blob_release(shown);
 }
 
-/* -- tests -------------------------------------------------------------------------------------------------- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 struct heard {
     int count;

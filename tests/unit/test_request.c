@@ -277,8 +277,7 @@ static void test_limits_before_authentication(void **state)
     }
 }
 
-/* -- large requests
- * --------------------------------------------------------------------------------------- */
+/* -- large requests ---------------------------------------------------------------------------- */
 
 /* What was understood is never read again: here it is overwritten between feeds. */
 static void test_many_arguments_in_pieces(void **state)
@@ -366,8 +365,7 @@ static void test_what_is_big(void **state)
     arg_list_fini(&list);
 }
 
-/* -- random streams
- * --------------------------------------------------------------------------------------- */
+/* -- random streams ---------------------------------------------------------------------------- */
 
 struct stream {
     char bytes[64 * 1024], expected[64 * 1024];

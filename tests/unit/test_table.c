@@ -18,7 +18,7 @@ static struct bytes text(const char *t)
     return bytes_of_text(t);
 }
 
-/* -- rows ------------------------------------------------------------------------------------- */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 static void check_name(const char *name)
 {
@@ -88,7 +88,7 @@ static void test_names_are_unique(void **state)
     }
 }
 
-/* -- look-up ---------------------------------------------------------------------------------- */
+/* -- look-up ----------------------------------------------------------------------------------- */
 
 static void test_find_in_any_case(void **state)
 {
@@ -195,7 +195,7 @@ static void test_reset_stats(void **state)
     assert_int_equal(get->calls + get->ticks + info->rejected + info->failed, 0);
 }
 
-/* -- keys ------------------------------------------------------------------------------------- */
+/* -- keys -------------------------------------------------------------------------------------- */
 
 /* Compare with the indexes given, a digit each; "-" for invalid. */
 static void check_request(const struct command_table *t, const char *words, const char *expected)
