@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "storage/hash.h"
+#include "storage/set.h"
 #include "storage/string.h"
 
 void digest_mix(struct digest *d, struct bytes data)
@@ -55,9 +56,25 @@ static void mix_hash(struct digest *d, const struct entry *e)
     digest_mix(d, bytes_of(all.bytes, sizeof all.bytes));
 }
 
+static void mix_set(struct digest *d, const struct entry *e)
+{
+    struct digest all = {0};
+    struct set_iter it;
+    struct set_member m;
+    set_iter_begin(&it, e);
+    while (set_iter_next(&it, &m)) {
+        struct digest part = {0};
+        digest_mix(&part, m.text);
+        digest_join(&all, &part);
+    }
+    set_iter_end(&it);
+    digest_mix(d, bytes_of(all.bytes, sizeof all.bytes));
+}
+
 /* How a type's value is folded in. A value type adds its row here. */
 static void (*const mix_value[TYPE_COUNT])(struct digest *d, const struct entry *e) = {
     [TYPE_STRING] = mix_string,
+    [TYPE_SET] = mix_set,
     [TYPE_HASH] = mix_hash,
 };
 

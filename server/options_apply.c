@@ -96,6 +96,9 @@ static bool apply_limits(struct server *s, struct option_error *error)
     struct limits *limits = &s->keys->limits;
     limits->hash_listpack_entries = (uint64_t)s->opt.hash_max_listpack_entries;
     limits->hash_listpack_value = (uint64_t)s->opt.hash_max_listpack_value;
+    limits->set_intset_entries = (uint64_t)s->opt.set_max_intset_entries;
+    limits->set_listpack_entries = (uint64_t)s->opt.set_max_listpack_entries;
+    limits->set_listpack_value = (uint64_t)s->opt.set_max_listpack_value;
     return true;
 }
 
@@ -200,6 +203,9 @@ static const struct {
     {OPTION_lazyfree_lazy_user_flush, apply_lazyfree, false},
     {OPTION_hash_max_listpack_entries, apply_limits, true},
     {OPTION_hash_max_listpack_value, apply_limits, false},
+    {OPTION_set_max_intset_entries, apply_limits, false},
+    {OPTION_set_max_listpack_entries, apply_limits, false},
+    {OPTION_set_max_listpack_value, apply_limits, false},
     {OPTION_slowlog_log_slower_than, apply_thresholds, true},
     {OPTION_latency_monitor_threshold, apply_thresholds, false},
     {OPTION_latency_tracking, apply_thresholds, false},

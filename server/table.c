@@ -21,6 +21,9 @@
     X(hash_all_commands)                                                                           \
     X(hash_expire_commands)                                                                        \
     X(hash_ex_commands)                                                                            \
+    X(set_commands)                                                                                \
+    X(set_random_commands)                                                                         \
+    X(set_algebra_commands)                                                                        \
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \

@@ -38,7 +38,13 @@ struct keyspace *keyspace_create(int db_count)
     ks->db_count = db_count;
     ks->lfu_log_factor = 10;
     ks->lfu_decay_minutes = 1;
-    ks->limits = (struct limits){.hash_listpack_entries = 512, .hash_listpack_value = 64};
+    ks->limits = (struct limits){
+        .hash_listpack_entries = 512,
+        .hash_listpack_value = 64,
+        .set_intset_entries = 512,
+        .set_listpack_entries = 128,
+        .set_listpack_value = 64,
+    };
     for (int i = 0; i < db_count; i++) {
         ks->dbs[i].id = i;
         dict_init(&ks->dbs[i].keys, &key_table);

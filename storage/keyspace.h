@@ -66,6 +66,8 @@ struct keyspace_hooks {
 /* Up to which size the value types keep their compact forms: the directives of these names. */
 struct limits {
     uint64_t hash_listpack_entries, hash_listpack_value; /* hash-max-listpack-* */
+    uint64_t set_intset_entries;                         /* set-max-intset-entries */
+    uint64_t set_listpack_entries, set_listpack_value;   /* set-max-listpack-* */
 };
 
 struct keyspace {

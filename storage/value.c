@@ -4,6 +4,7 @@
 #include "storage/value.h"
 
 #include "storage/hash.h"
+#include "storage/set.h"
 #include "storage/string.h"
 
 static const struct value_ops string_ops = {
@@ -20,10 +21,18 @@ static const struct value_ops hash_ops = {
     .copy = hash_copy,
 };
 
+static const struct value_ops set_ops = {
+    .end = set_free_value,
+    .effort = set_free_effort,
+    .memory = set_memory,
+    .copy = set_copy,
+};
+
 const struct value_ops *value_ops(enum value_type type)
 {
     static const struct value_ops *const rows[TYPE_COUNT] = {
         [TYPE_STRING] = &string_ops,
+        [TYPE_SET] = &set_ops,
         [TYPE_HASH] = &hash_ops,
     };
     return rows[type];
