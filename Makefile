@@ -22,7 +22,7 @@ FUZZSRC := $(wildcard tests/fuzz/*.c)
 
 WARN := -Wall -Wextra $(WERROR)
 BASE := -std=gnu11 -D_GNU_SOURCE -I. -g
-LIBS := -lxxhash -luv -lpthread -ldl -lm -lrt
+LIBS := -lxxhash -llzf -luv -lpthread -ldl -lm -lrt
 
 # Archives of objects for link-time optimization take the compiler's own archiver.
 IS_CLANG := $(findstring clang,$(shell $(CC) --version))

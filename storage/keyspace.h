@@ -15,6 +15,7 @@
 #include "storage/dict.h"
 #include "storage/entry.h"
 #include "storage/expiry.h"
+#include "storage/list_limits.h"
 
 struct undo;
 struct lazyfree;
@@ -68,6 +69,7 @@ struct limits {
     uint64_t hash_listpack_entries, hash_listpack_value; /* hash-max-listpack-* */
     uint64_t set_intset_entries;                         /* set-max-intset-entries */
     uint64_t set_listpack_entries, set_listpack_value;   /* set-max-listpack-* */
+    struct list_limits list;
 };
 
 struct keyspace {

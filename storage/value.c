@@ -4,6 +4,7 @@
 #include "storage/value.h"
 
 #include "storage/hash.h"
+#include "storage/list.h"
 #include "storage/set.h"
 #include "storage/string.h"
 
@@ -12,6 +13,13 @@ static const struct value_ops string_ops = {
     .effort = string_free_effort,
     .memory = string_memory,
     .copy = string_copy,
+};
+
+static const struct value_ops list_ops = {
+    .end = list_free_value,
+    .effort = list_free_effort,
+    .memory = list_memory,
+    .copy = list_copy,
 };
 
 static const struct value_ops hash_ops = {
@@ -32,6 +40,7 @@ const struct value_ops *value_ops(enum value_type type)
 {
     static const struct value_ops *const rows[TYPE_COUNT] = {
         [TYPE_STRING] = &string_ops,
+        [TYPE_LIST] = &list_ops,
         [TYPE_SET] = &set_ops,
         [TYPE_HASH] = &hash_ops,
     };
