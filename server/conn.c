@@ -189,8 +189,23 @@ void conn_refuse_input(struct conn *c)
               c->parser.error, (unsigned long long)client->id, client_address(client));
 }
 
+/* A request that had been held is held again: it and those behind it keep their places. */
+static bool hold_again(struct conn *c, const struct bytes *argv)
+{
+    for (uint32_t i = 0; i < c->held_count; i++) {
+        if (c->held[i].argv[0].ptr != argv[0].ptr)
+            continue;
+        if (i < c->held_next)
+            c->held_next = i;
+        return true;
+    }
+    return false;
+}
+
 void conn_hold(struct conn *c, struct command_slot *command, const struct bytes *argv, int argc)
 {
+    if (hold_again(c, argv))
+        return;
     if (c->held_next == c->held_count) {
         for (uint32_t i = 0; i < c->held_count; i++)
             mem_free(c->held[i].argv);

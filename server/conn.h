@@ -58,7 +58,7 @@ struct conn {
 enum request_step conn_next_request(struct conn *c, struct arg_list *list);
 /* Answer why the input is broken, take no more of it, and close. */
 void conn_refuse_input(struct conn *c);
-/* Keep this request for later: the client is paused or blocked. */
+/* Keep this request for later: the client is paused or blocked. Requests of a batch are to be kept in their order. */
 void conn_hold(struct conn *c, struct command_slot *command, const struct bytes *argv, int argc);
 /* Has it something to run? */
 bool conn_has_input(const struct conn *c);

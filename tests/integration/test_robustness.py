@@ -270,6 +270,24 @@ class Hostile:
                 reply = w.reply()
                 self.assertEqual(reply, b'$%d\r\n%s\r\n' % (len(first), first))
 
+    def test_held_requests_are_held_again(self):
+        """Of what waited for a pause, one request begins another pause: the rest waits on, in order."""
+        self.good.ask('CLIENT', 'PAUSE', 100, 'ALL')
+        words = [b'word%d' % i for i in range(100)]
+        with self.server.raw() as s:
+            s.sendall(encode('ECHO', 'first') + encode('CLIENT', 'PAUSE', 100, 'ALL') +
+                      b''.join(encode('ECHO', w) for w in words[:40]))
+            time.sleep(0.15)
+            s.sendall(b''.join(encode('ECHO', w) for w in words[40:]))
+            expected = b'$5\r\nfirst\r\n+OK\r\n' + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words)
+            got = b''
+            while len(got) < len(expected):
+                piece = s.recv(65536)
+                self.assertTrue(piece, got)
+                got += piece
+            self.assertEqual(got, expected)
+        self.assert_serving()
+
     def test_errors_of_limits_keep_the_connection(self):
         """A refused request of a legal form is answered, and the next one works."""
         with Wire(self.server) as w:
