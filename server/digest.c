@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "storage/hash.h"
+#include "storage/list.h"
 #include "storage/set.h"
 #include "storage/string.h"
 
@@ -71,9 +72,21 @@ static void mix_set(struct digest *d, const struct entry *e)
     digest_mix(d, bytes_of(all.bytes, sizeof all.bytes));
 }
 
+static void mix_list(struct digest *d, const struct entry *e)
+{
+    struct list_iter it;
+    struct list_item item;
+    char scratch[NUMBER_TEXT_MAX];
+    list_iter_begin(&it, e, 0, false);
+    while (list_iter_next(&it, &item))
+        digest_mix(d, list_item_text(&item, scratch));
+    list_iter_end(&it);
+}
+
 /* How a type's value is folded in. A value type adds its row here. */
 static void (*const mix_value[TYPE_COUNT])(struct digest *d, const struct entry *e) = {
     [TYPE_STRING] = mix_string,
+    [TYPE_LIST] = mix_list,
     [TYPE_SET] = mix_set,
     [TYPE_HASH] = mix_hash,
 };

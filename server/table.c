@@ -17,6 +17,8 @@
 #define FAMILIES(X)                                                                                \
     X(string_commands)                                                                             \
     X(counter_commands)                                                                            \
+    X(list_commands)                                                                               \
+    X(list_move_commands)                                                                          \
     X(hash_commands)                                                                               \
     X(hash_all_commands)                                                                           \
     X(hash_expire_commands)                                                                        \

@@ -300,10 +300,8 @@ static struct qnode *save_element(const struct entry *e, uint64_t index)
         return save_run(listpack_of(e), index, 1);
     struct quicklist *ql = quicklist_of(e);
     struct list_iter it;
-    struct list_item item;
     char scratch[NUMBER_TEXT_MAX];
-    list_iter_begin(&it, e, index, false);
-    list_iter_next(&it, &item);
+    struct list_item item = list_item_at(&it, e, index);
     struct qnode *saved = qnode_of_text(&ql->limits, list_item_text(&item, scratch));
     list_iter_end(&it);
     return saved;
@@ -447,6 +445,14 @@ bool list_iter_turn(struct list_iter *it)
 void list_iter_end(struct list_iter *it)
 {
     mem_free(it->temp);
+}
+
+struct list_item list_item_at(struct list_iter *it, const struct entry *e, uint64_t index)
+{
+    struct list_item item = {0};
+    list_iter_begin(it, e, index, false);
+    list_iter_next(it, &item);
+    return item;
 }
 
 bool list_describe(const struct entry *e, struct list_shape *out)

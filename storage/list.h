@@ -70,6 +70,9 @@ static inline bool list_iter_next(struct list_iter *it, struct list_item *out)
     return true;
 }
 
+/* The index-th element, which exists. It lives until list_iter_end(it). */
+struct list_item list_item_at(struct list_iter *it, const struct entry *e, uint64_t index);
+
 static inline bool list_item_matches(const struct list_item *item, const struct list_needle *needle)
 {
     return item->is_int ? needle->is_int && item->number == needle->number : bytes_equal(item->text, needle->text);
