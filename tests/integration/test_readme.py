@@ -40,9 +40,9 @@ class Readme(unittest.TestCase):
         examples = [text for language, text in blocks() if language == 'python']
         self.assertGreaterEqual(len(examples), 3)
         for text in examples:
-            text = text.replace('redis.Redis(', f'redis.Redis(port={self.server.port}, ')
+            text = text.replace('redis.Redis(', f'redis.Redis("127.0.0.1", {self.server.port}, ')
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(text, README, 'exec'), {})
+                exec(compile(text, '<README.md>', 'exec'), {})
 
 
 if __name__ == '__main__':
