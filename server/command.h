@@ -110,6 +110,7 @@ struct command {
     uint32_t flags, categories;
     const struct key_spec *keys;
     uint8_t key_count;
+    uint8_t member; /* the argument that names a field or member of the first key's value; 0: none. For prefetching */
     /* For specifications that are unknown, incomplete or variable: fills out, at most room, returns how many there are, -1 for
      * invalid arguments. NULL: the specifications tell all. */
     int (*get_keys)(const struct bytes *argv, int argc, struct key_position *out, int room);

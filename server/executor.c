@@ -22,6 +22,7 @@
 #include "server/slowlog.h"
 #include "server/transaction.h"
 #include "storage/eviction.h"
+#include "storage/value.h"
 
 /* Requests of one batch: enough to hide memory latency, few enough for their lines to stay in the first cache. */
 enum { BATCH = 32, ARGS_KEEP = 64 * 1024, EVICTION_SLICE_US = 500, HTTP_WARNING_MS = 60000 };
@@ -491,6 +492,35 @@ static void prefetch_entries(const struct executor *ex)
     }
 }
 
+/* Look-ups in a large value miss the caches as those of keys do. Once the keys' entries are here, the same is done for
+ * the members that the requests name. */
+static void prefetch_members(const struct executor *ex)
+{
+    enum { SMALL = 2048 }; /* a table of fewer members stays in the caches by itself */
+    struct {
+        const struct dict *table;
+        uint64_t hash;
+    } look[BATCH];
+    int count = 0;
+    for (int i = 0; i < ex->count; i++) {
+        const struct request *r = &ex->batch[i];
+        if (r->hash == 0 || r->command->row->member == 0 || r->command->row->member >= r->argc)
+            continue;
+        const struct bytes *argv = ex->args.args + r->first_arg;
+        const struct dict *keys = &r->client->server->keys->dbs[r->client->db].keys;
+        const struct entry *e = dict_find(keys, argv[r->command->first_key], r->hash);
+        const struct value_ops *ops = e != NULL ? value_ops(entry_type(e)) : NULL;
+        const struct dict *table = ops != NULL && ops->members != NULL ? ops->members(e) : NULL;
+        if (table == NULL || table->count < SMALL)
+            continue;
+        look[count].table = table;
+        look[count].hash = dict_hash(argv[r->command->row->member]);
+        dict_prefetch_bucket(table, look[count++].hash);
+    }
+    for (int i = 0; i < count; i++)
+        dict_prefetch_entry(look[i].table, look[i].hash);
+}
+
 static void run_batch(struct server *s, struct executor *ex)
 {
     s->ticks = clock_ticks();
@@ -528,6 +558,7 @@ void executor_drain(struct server *s)
     while (s->network->ready.first != NULL && !s->stopping) {
         gather(ex, s->network);
         prefetch_entries(ex);
+        prefetch_members(ex);
         for (int i = 0; i < ex->count; i++)
             ex->batch[i].client->active_ms = now_ms;
         run_batch(s, ex);

@@ -8,6 +8,8 @@
 
 #include "storage/entry.h"
 
+struct dict;
+
 struct value_ops {
     /* End what the entry points to. Runs on any thread: the entry is in no table any more. */
     void (*end)(struct entry *e);
@@ -17,6 +19,8 @@ struct value_ops {
     size_t (*memory)(const struct entry *e, uint64_t samples);
     /* A new entry, in no table, with an equal value under another key. */
     struct entry *(*copy)(const struct entry *e, struct bytes key, int64_t deadline);
+    /* The table in which members are found by name; NULL of a value that has none now. NULL: this type never has. */
+    struct dict *(*members)(const struct entry *e);
 };
 
 const struct value_ops *value_ops(enum value_type type);
