@@ -34,6 +34,7 @@ static const struct value_ops set_ops = {
     .effort = set_free_effort,
     .memory = set_memory,
     .copy = set_copy,
+    .members = set_dict,
 };
 
 const struct value_ops *value_ops(enum value_type type)
