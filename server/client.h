@@ -80,6 +80,8 @@ bool client_set_word(char **field, struct bytes text);
 /* "127.0.0.1:51034", "/tmp/redis.sock:0"; "" without connection. Borrowed. */
 const char *client_address(const struct client *c);
 const char *client_local_address(const struct client *c);
+/* Does it come over the loopback interface or a unix socket? */
+bool client_is_local(const struct client *c);
 int client_fd(const struct client *c);
 /* Bytes received and not run yet; room of their buffer. */
 size_t client_input_bytes(const struct client *c);

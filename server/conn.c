@@ -92,8 +92,7 @@ static void count_read(struct server *s, struct client *client, size_t count)
     s->stats.reads++;
     s->stats.net_in += count;
     client->net_in += count;
-    if (s->network->turn_began == 0)
-        s->network->turn_began = clock_ticks();
+    network_turn_begins(s->network);
 }
 
 static void check_query_limit(struct conn *c)
@@ -330,7 +329,8 @@ static void on_written(uv_write_t *req, int status)
 void conn_flush(struct conn *c)
 {
     struct client *client = c->client;
-    while (!c->writing && !uv_is_closing(&c->handle) && reply_bytes(&client->reply) > 0) {
+    while (!c->writing && !uv_is_closing(&c->handle) && !(client->flags & CLIENT_CLOSE_NOW) &&
+           reply_bytes(&client->reply) > 0) {
         struct reply_span spans[SPANS];
         uv_buf_t bufs[SPANS];
         size_t total = 0;
@@ -541,6 +541,12 @@ const char *client_local_address(const struct client *client)
             return "?:0";
     }
     return c->local;
+}
+
+bool client_is_local(const struct client *client)
+{
+    return (client->flags & CLIENT_UNIX_SOCKET) ||
+           (client->conn != NULL && is_loopback(client->conn));
 }
 
 int client_fd(const struct client *client)

@@ -14,6 +14,7 @@
 #include "server/executor.h"
 #include "server/latency.h"
 #include "server/log.h"
+#include "server/network.h"
 #include "server/outlimit.h"
 #include "server/server.h"
 #include "server/shutdown.h"
@@ -104,6 +105,7 @@ static void on_slice(uv_timer_t *timer)
     struct cron *c = timer->data;
     if (c->paused)
         return;
+    network_turn_begins(c->server->network);
     uint64_t start = clock_ticks();
     executor_refresh_time(c->server);
     expire_some(c);
@@ -235,6 +237,7 @@ static void on_tick(uv_timer_t *timer)
     struct server *s = c->server;
     if (c->paused)
         return;
+    network_turn_begins(s->network);
     uint64_t start = clock_ticks();
     executor_refresh_time(s);
     set_access_clock(s->keys);

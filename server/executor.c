@@ -4,6 +4,7 @@
 #include "server/executor.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -119,9 +120,12 @@ bool executor_call(struct call *call)
     struct command_slot *command = call->command;
     uint64_t began = s->ticks;
     call->client->last_command = command;
+    const struct call *outer = s->running;
+    s->running = call;
     s->executor->depth++;
     command->row->run(call);
     s->executor->depth--;
+    s->running = outer;
     s->ticks = clock_ticks();
     if (__builtin_expect(call->client->flags & CLIENT_BLOCKED, 0))
         return true; /* it counts when it is served */
@@ -195,12 +199,39 @@ static bool gate_unauthenticated(struct call *call)
     return false;
 }
 
+/* How long one command may be held up for eviction: maxmemory-eviction-tenacity 0 is not at all, 10 is 500 us, each 5
+ * beyond double that, 100 is as long as it takes. */
+static int64_t eviction_slice_us(const struct server *s)
+{
+    int64_t tenacity = s->opt.maxmemory_eviction_tenacity;
+    if (tenacity <= 10)
+        return EVICTION_SLICE_US * tenacity / 10;
+    return tenacity < 100 ? (int64_t)(EVICTION_SLICE_US * exp2((double)(tenacity - 10) / 5))
+                          : INT64_MAX / 2;
+}
+
+/* The time spent above maxmemory: current and total, as INFO shows it. */
+static void note_memory(struct stats *st, bool exceeds)
+{
+    int64_t now_us = clock_mono_us();
+    if (exceeds && st->eviction_exceeding_since_us == 0) {
+        st->eviction_exceeding_since_us = (uint64_t)now_us;
+    } else if (!exceeds && st->eviction_exceeding_since_us != 0) {
+        st->eviction_exceeded_us += (uint64_t)now_us - st->eviction_exceeding_since_us;
+        st->eviction_exceeding_since_us = 0;
+    }
+}
+
 bool executor_make_room(struct server *s)
 {
     uint64_t limit = (uint64_t)s->opt.maxmemory;
-    if (limit == 0 || mem_used() <= limit)
+    if (limit == 0 || mem_used() <= limit) {
+        if (s->stats.eviction_exceeding_since_us != 0)
+            note_memory(&s->stats, false);
         return true;
-    int64_t until = clock_mono_us() + EVICTION_SLICE_US;
+    }
+    note_memory(&s->stats, true);
+    int64_t until = clock_mono_us() + eviction_slice_us(s);
     for (int evicted = 0; mem_used() > limit; evicted++) {
         if (!eviction_evict_one(s->eviction, s->keys, (enum eviction_policy)s->opt.maxmemory_policy,
                                 (int)s->opt.maxmemory_samples))
@@ -208,6 +239,7 @@ bool executor_make_room(struct server *s)
         if (evicted % 16 == 15 && clock_mono_us() > until)
             break; /* the next command goes on: no single one pays for all */
     }
+    note_memory(&s->stats, mem_used() > limit);
     return true;
 }
 
@@ -532,7 +564,9 @@ static void run_batch(struct server *s, struct executor *ex)
         client_touch_output(c);
         if (__builtin_expect(s->client_sizes.limit != 0, 0))
             client_eviction_note(c);
-        if (__builtin_expect(reply_bytes(&c->reply) > REPLY_CHUNK * 16, 0)) {
+        if (__builtin_expect(reply_bytes(&c->reply) <= REPLY_CHUNK, 1))
+            continue;
+        if (!outlimit_check(c) && reply_bytes(&c->reply) > REPLY_CHUNK * 16) {
             conn_flush(c->conn); /* a long pipeline of long replies */
             outlimit_check(c);
             c->conn->choked = outlimit_choked(c);

@@ -57,8 +57,7 @@ static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *l = (struct listener *)stream;
     struct network *net = l->server->network;
-    if (net->turn_began == 0)
-        net->turn_began = clock_ticks();
+    network_turn_begins(net);
     if (status == 0)
         conn_accept(l->server, stream, l->is_unix);
     else
@@ -279,6 +278,12 @@ static void settle_input(struct network *net)
         client_eviction_note(c->client);
     }
     net->arena_used = 0;
+}
+
+void network_turn_begins(struct network *net)
+{
+    if (net->turn_began == 0)
+        net->turn_began = clock_ticks();
 }
 
 static void count_turn(struct server *s)

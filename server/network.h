@@ -48,6 +48,8 @@ void network_stop_listening(struct server *s);
 bool network_relisten(struct server *s, char *error, size_t room);
 /* "listener0:name=tcp,bind=...,port=...\r\n" lines for INFO. */
 size_t network_describe(struct server *s, char *out, size_t room);
+/* Something happened in this turn, as INFO's times of the loop have it: it began now, unless it had. */
+void network_turn_begins(struct network *net);
 /* How many sockets listen. */
 int network_listener_count(const struct server *s);
 

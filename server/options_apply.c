@@ -13,6 +13,7 @@
 
 #include "server/client.h"
 #include "server/client_eviction.h"
+#include "server/crash.h"
 #include "server/cron.h"
 #include "server/executor.h"
 #include "server/log.h"
@@ -58,6 +59,11 @@ static bool apply_maxmemory(struct server *s, struct option_error *error)
 {
     (void)error;
     executor_arm(s, GATE_MEMORY, s->opt.maxmemory > 0);
+    if (!executor_make_room(s))
+        log_write(s->log, LOG_LEVEL_WARNING,
+                  "maxmemory is less than what is in use, and there is nothing to evict: writes "
+                  "are refused until "
+                  "enough is deleted.");
     client_eviction_apply(s);
     return true;
 }
@@ -163,6 +169,13 @@ static bool apply_dir(struct server *s, struct option_error *error)
     return chdir(s->opt.dir) == 0 || option_fail(error, "%s", strerror(errno));
 }
 
+static bool apply_crash_log(struct server *s, struct option_error *error)
+{
+    (void)error;
+    crash_watch(s, s->opt.crash_log_enabled);
+    return true;
+}
+
 static bool apply_title(struct server *s, struct option_error *error)
 {
     (void)error;
@@ -218,6 +231,7 @@ static const struct {
     {OPTION_requirepass, apply_requirepass, true},
     {OPTION_oom_score_adj, apply_oom_score, true},
     {OPTION_oom_score_adj_values, apply_oom_score, false},
+    {OPTION_crash_log_enabled, apply_crash_log, false},
     {OPTION_proc_title_template, apply_title, true},
     {OPTION_activedefrag, refuse_defrag, true},
     {OPTION_tls_port, refuse_tls, true},

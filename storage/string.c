@@ -225,7 +225,7 @@ static struct entry *rebuild_raw(const struct entry *e, size_t len)
         return entry_create_inline(entry_key(e), bytes_of(inline_bytes, len), ENC_RAW,
                                    entry_deadline(e));
     }
-    struct blob *b = blob_create(room_for(len));
+    struct blob *b = blob_create(before.len == 0 ? len : room_for(len)); /* a first write is the usual last */
     b->len = len;
     memcpy(b->data, before.ptr, before.len);
     memset(b->data + before.len, 0, len - before.len);

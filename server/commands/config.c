@@ -82,13 +82,6 @@ static void cmd_config_get(struct call *call)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static bool is_local(const struct client *c)
-{
-    const char *address = client_address(c);
-    return (c->flags & CLIENT_UNIX_SOCKET) || strncmp(address, "127.", 4) == 0 ||
-           strncmp(address, "[::1]", 5) == 0 || strncmp(address, "::1:", 4) == 0;
-}
-
 static void reply_failure(struct call *call, struct bytes name, const char *reason)
 {
     reply_errorf(call->reply, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
@@ -102,7 +95,7 @@ static const char *refusal(const struct call *call, const struct option *known)
         return "can't set immutable config";
     int allowed = call->server->opt.enable_protected_configs;
     if ((known->flags & OPTION_PROTECTED) &&
-        !(allowed == PROTECTED_YES || (allowed == PROTECTED_LOCAL && is_local(call->client))))
+        !(allowed == PROTECTED_YES || (allowed == PROTECTED_LOCAL && client_is_local(call->client))))
         return "can't set protected config";
     return NULL;
 }

@@ -18,6 +18,7 @@
 #include "server/client.h"
 #include "server/command.h"
 #include "server/commands/object.h"
+#include "server/config_file.h"
 #include "server/crash.h"
 #include "server/cron.h"
 #include "server/debug_gate.h"
@@ -31,17 +32,10 @@
 #include <jemalloc/jemalloc.h>
 #endif
 
-static bool is_local(const struct client *c)
-{
-    const char *address = client_address(c);
-    return (c->flags & CLIENT_UNIX_SOCKET) || strncmp(address, "127.", 4) == 0 ||
-           strncmp(address, "[::1]", 5) == 0 || strncmp(address, "::1:", 4) == 0;
-}
-
 bool debug_is_allowed(const struct server *s, const struct client *c)
 {
     return s->opt.enable_debug_command == PROTECTED_YES ||
-           (s->opt.enable_debug_command == PROTECTED_LOCAL && is_local(c));
+           (s->opt.enable_debug_command == PROTECTED_LOCAL && client_is_local(c));
 }
 
 /* An argument that is 0 or 1; like Redis, anything that is not a number is 0. */
@@ -440,6 +434,17 @@ static void debug_change_repl_id(struct call *call)
     reply_ok(call->reply);
 }
 
+static void debug_config_rewrite_all(struct call *call)
+{
+    struct server *s = call->server;
+    if (s->config_file == NULL)
+        reply_error(call->reply, "ERR The server is running without a config file");
+    else if (config_file_rewrite(&s->opt, s->config_file, true))
+        reply_ok(call->reply);
+    else
+        reply_errorf(call->reply, "ERR Rewriting config file: %s", strerror(errno));
+}
+
 static void debug_log(struct call *call)
 {
     log_write(call->server->log, LOG_LEVEL_WARNING, "DEBUG LOG: %.*s", (int)call->argv[2].len,
@@ -495,6 +500,8 @@ static const struct subcommand {
      "Take a new replication id: replicas must synchronize anew."},
     {"client-enforce-reply-list", 3, 3, debug_accept, "CLIENT-ENFORCE-REPLY-LIST <0|1>",
      "Accepted for compatibility."},
+    {"config-rewrite-force-all", 2, 2, debug_config_rewrite_all, "CONFIG-REWRITE-FORCE-ALL",
+     "Like CONFIG REWRITE, but options that have their default are written, too."},
     {"dict-resizing", 3, 3, debug_dict_resizing, "DICT-RESIZING <0|1>",
      "Whether the tables of the databases may grow and shrink."},
     {"digest", 2, 2, debug_digest, "DIGEST", "A fingerprint of all keys and values."},

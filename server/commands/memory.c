@@ -65,12 +65,12 @@ static void add_double(struct stats_map *map, const char *name, double value)
     map->pairs++;
 }
 
-/* One map for each database that holds keys. */
+/* One map for each database that holds keys or has held some. */
 static void add_dbs(struct stats_map *map, const struct keyspace *ks)
 {
     for (int i = 0; i < ks->db_count; i++) {
         const struct db *db = &ks->dbs[i];
-        if (db->keys.count == 0)
+        if (dict_memory(&db->keys) == 0)
             continue;
         reply_bulkf(map->reply, "db.%d", i);
         reply_map(map->reply, 2);

@@ -14,17 +14,20 @@
 #include "server/cron.h"
 #include "server/executor.h"
 #include "server/latency.h"
+#include "server/network.h"
 #include "server/server.h"
 #include "storage/string.h"
 
 static struct server server;
+static struct network network;
 
 static int set_up(void **state)
 {
     (void)state;
     clock_init();
     mem_thread_enter();
-    server = (struct server){.keys = keyspace_create(2), .latency = latency_create()};
+    server = (struct server){.keys = keyspace_create(2), .latency = latency_create(),
+                             .network = &network};
     server.opt.hz = 100;
     server.opt.active_expire_effort = 1;
     uv_loop_init(&server.loop);
