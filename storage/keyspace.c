@@ -150,9 +150,9 @@ uint64_t keyspace_size(const struct keyspace *ks, int db)
 
 void keyspace_end_entry(struct keyspace *ks, struct entry *e, bool lazy)
 {
-    if (lazy && ks->lazyfree != NULL &&
-        value_ops(entry_type(e))->effort(e) > VALUE_LAZY_EFFORT)
-        lazyfree_queue(ks->lazyfree, value_end, e, 1);
+    uint64_t most = lazy ? VALUE_LAZY_EFFORT : VALUE_SLOW_EFFORT;
+    if (ks->lazyfree != NULL && value_ops(entry_type(e))->effort(e) > most)
+        lazyfree_queue(ks->lazyfree, value_end, e, lazy);
     else
         value_end(e);
 }

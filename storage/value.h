@@ -27,7 +27,8 @@ const struct value_ops *value_ops(enum value_type type);
 
 /* End the entry and its value. */
 void value_end(void *entry);
-/* From here on a value's end is worth a hand-over to the background thread. */
-enum { VALUE_LAZY_EFFORT = 64 };
+/* From here on a value's end is worth a hand-over to the background thread if that was asked for, or in any case, since
+ * others would notice the wait. */
+enum { VALUE_LAZY_EFFORT = 64, VALUE_SLOW_EFFORT = 4096 };
 
 #endif

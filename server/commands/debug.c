@@ -27,6 +27,7 @@
 #include "server/server.h"
 #include "storage/eviction.h"
 #include "storage/string.h"
+#include "storage/value.h"
 
 #ifdef REDOUBT_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -206,9 +207,19 @@ static void debug_htstats(struct call *call)
 
 static void debug_htstats_key(struct call *call)
 {
-    if (find_any_or_reply(call, 2) != NULL)
+    const struct entry *e = find_any_or_reply(call, 2);
+    if (e == NULL)
+        return;
+    const struct value_ops *ops = value_ops(entry_type(e));
+    const struct dict *members = ops->members != NULL ? ops->members(e) : NULL;
+    if (members == NULL) {
         reply_error(call->reply, "ERR The value stored at the specified key is not represented "
                                  "using an hash table");
+        return;
+    }
+    char table[4096];
+    size_t len = dict_describe(members, table, sizeof table);
+    reply_verbatim(call->reply, bytes_of(table, len), "txt");
 }
 
 /* Between commands nothing else holds a database's table. */
