@@ -222,12 +222,31 @@ struct entry *list_create(struct keyspace *ks, int db, struct key key)
     return e;
 }
 
-static void push_packed(struct entry *e, enum list_end end, const struct bytes *texts, int count)
+static void push_all(struct entry *e, enum list_end end, const struct bytes *texts, uint64_t count)
 {
+    if (!is_packed(e)) {
+        for (uint64_t i = 0; i < count; i++)
+            quicklist_push(quicklist_of(e), end, texts[i]);
+        return;
+    }
     unsigned char *lp = listpack_of(e);
-    for (int i = 0; i < count; i++)
+    for (uint64_t i = 0; i < count; i++)
         lp = end == LIST_HEAD ? lp_prepend(lp, texts[i]) : lp_append(lp, texts[i]);
     entry_set_pointer(e, lp);
+}
+
+struct entry *list_build(const struct list_limits *limits, struct bytes key,
+                         const struct bytes *texts, uint64_t count)
+{
+    size_t bytes = LISTPACK_HEADER + 1;
+    for (uint64_t i = 0; i < count; i++)
+        bytes += lp_element_size(texts[i]);
+    bool packed = !list_limits_exceeded(limits, bytes, count);
+    void *value = packed ? (void *)lp_create(bytes) : (void *)quicklist_create(limits);
+    struct entry *e = entry_create_word(key, TYPE_LIST, packed ? ENC_LISTPACK : ENC_QUICKLIST,
+                                        (int64_t)(intptr_t)value, DEADLINE_NONE);
+    push_all(e, LIST_TAIL, texts, count);
+    return e;
 }
 
 void list_push(struct keyspace *ks, struct entry *e, enum list_end end, const struct bytes *texts,
@@ -236,13 +255,7 @@ void list_push(struct keyspace *ks, struct entry *e, enum list_end end, const st
     grow(ks, e, texts, count);
     if (undo_is_open(ks->undo))
         record_splice(ks, e, end == LIST_HEAD ? 0 : list_length(e), (uint64_t)count, NULL);
-    if (is_packed(e)) {
-        push_packed(e, end, texts, count);
-        return;
-    }
-    struct quicklist *ql = quicklist_of(e);
-    for (int i = 0; i < count; i++)
-        quicklist_push(ql, end, texts[i]);
+    push_all(e, end, texts, (uint64_t)count);
 }
 
 /* Without a change of form. */

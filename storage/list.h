@@ -15,6 +15,8 @@
 
 /* A new empty list under an absent key. */
 struct entry *list_create(struct keyspace *ks, int db, struct key key);
+/* A new list of these texts (count > 0), in no table. */
+struct entry *list_build(const struct list_limits *limits, struct bytes key, const struct bytes *texts, uint64_t count);
 uint64_t list_length(const struct entry *e);
 
 /* Push one after the other, so that the last text is the outermost. */

@@ -26,6 +26,8 @@
 #include "server/log.h"
 #include "server/server.h"
 #include "storage/eviction.h"
+#include "storage/list.h"
+#include "storage/listpack.h"
 #include "storage/string.h"
 #include "storage/value.h"
 
@@ -109,12 +111,19 @@ static void debug_object(struct call *call)
     if (e == NULL)
         return;
     char line[256];
-    snprintf(line, sizeof line,
-             "Value at:%p refcount:%lld encoding:%s serializedlength:%zu lru:%u "
-             "lru_seconds_idle:%lld",
-             (const void *)e, (long long)object_refcount(call->server, e),
-             entry_encoding_name(entry_encoding(e)), serialized_length(e), entry_clock(e),
-             (long long)(eviction_idle_ms(call->keys, e) / 1000));
+    int len = snprintf(line, sizeof line,
+                       "Value at:%p refcount:%lld encoding:%s serializedlength:%zu lru:%u "
+                       "lru_seconds_idle:%lld",
+                       (const void *)e, (long long)object_refcount(call->server, e),
+                       entry_encoding_name(entry_encoding(e)), serialized_length(e), entry_clock(e),
+                       (long long)(eviction_idle_ms(call->keys, e) / 1000));
+    struct list_shape shape;
+    if (entry_type(e) == TYPE_LIST && list_describe(e, &shape))
+        snprintf(line + len, sizeof line - (size_t)len,
+                 " ql_nodes:%llu ql_avg_node:%.2f ql_listpack_max:%d ql_compressed:%d "
+                 "ql_uncompressed_size:%zu",
+                 (unsigned long long)shape.nodes, (double)shape.elements / (double)shape.nodes,
+                 shape.fill, shape.compressed, shape.bytes);
     reply_simple(call->reply, line);
 }
 
@@ -220,6 +229,40 @@ static void debug_htstats_key(struct call *call)
     char table[4096];
     size_t len = dict_describe(members, table, sizeof table);
     reply_verbatim(call->reply, bytes_of(table, len), "txt");
+}
+
+static void debug_listpack(struct call *call)
+{
+    struct entry *e = find_any_or_reply(call, 2);
+    if (e == NULL)
+        return;
+    if (entry_encoding(e) != ENC_LISTPACK) {
+        reply_error(call->reply, "ERR Not a listpack encoded object.");
+        return;
+    }
+    const unsigned char *lp = entry_pointer(e);
+    char scratch[NUMBER_TEXT_MAX];
+    printf("listpack of %u elements in %zu bytes\n", lp_count(lp), lp_bytes(lp));
+    for (const unsigned char *at = lp_first(lp); at != NULL; at = lp_next(lp, at)) {
+        struct bytes text = lp_text(at, scratch);
+        printf("  at %td: %s, %zu bytes: %.*s\n", at - lp, lp_get(at).is_int ? "integer" : "string",
+               text.len, (int)(text.len < 40 ? text.len : 40), text.ptr);
+    }
+    fflush(stdout);
+    reply_simple(call->reply, "Listpack structure printed on stdout");
+}
+
+/* Holds for lists that become quicklists from now on. */
+static void debug_quicklist_packed_threshold(struct call *call)
+{
+    uint64_t bytes;
+    if (!number_parse_memory(call->argv[2], &bytes) || bytes >= (uint64_t)4 << 30) {
+        reply_error(call->reply,
+                    "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+        return;
+    }
+    call->keys->limits.list.plain_bytes = bytes;
+    reply_ok(call->reply);
 }
 
 /* Between commands nothing else holds a database's table. */
@@ -524,6 +567,8 @@ static const struct subcommand {
     {"htstats-key", 3, 4, debug_htstats_key, "HTSTATS-KEY <key> [full]",
      "How well the table behind a value is filled."},
     {"leak", 3, 3, debug_leak, "LEAK <text>", "Copy the text and forget the copy."},
+    {"listpack", 3, 3, debug_listpack, "LISTPACK <key>",
+     "Print the elements of a listpack to the standard output."},
     {"log", 3, 3, debug_log, "LOG <message>", "Write a line to the log."},
 #ifdef REDOUBT_JEMALLOC
     {"mallctl", 3, 4, debug_mallctl, "MALLCTL <key> [<number>]",
@@ -541,6 +586,9 @@ static const struct subcommand {
     {"protocol", 3, 3, debug_protocol, "PROTOCOL <type>",
      "A sample reply: string, integer, double, bignum, null, array, set, map, attrib, push, "
      "verbatim, true, false."},
+    {"quicklist-packed-threshold", 3, 3, debug_quicklist_packed_threshold,
+     "QUICKLIST-PACKED-THRESHOLD <size>",
+     "From how many bytes on an element of a list has a node of its own; 0: when it fits in none."},
     {"replybuffer", 4, 4, debug_replybuffer, "REPLYBUFFER PEAK-RESET-TIME|RESIZING <value>",
      "Accepted for compatibility."},
     {"segfault", 2, 2, debug_segfault, "SEGFAULT", "End the process by a forbidden access."},
