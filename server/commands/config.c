@@ -16,6 +16,7 @@
 #include "server/errorstats.h"
 #include "server/options_apply.h"
 #include "server/server.h"
+#include "storage/lazyfree.h"
 
 /* -- GET
  * ----------------------------------------------------------------------------------------------------------
@@ -199,6 +200,7 @@ static void cmd_config_resetstat(struct call *call)
     error_stats_reset(s->errors);
     s->keys->hits = s->keys->misses = s->keys->expired = s->keys->evicted = 0;
     s->keys->expired_fields = 0;
+    lazyfree_reset_stats(s->lazyfree);
     reply_ok(call->reply);
 }
 
