@@ -10,6 +10,7 @@
 #include "storage/list.h"
 #include "storage/set.h"
 #include "storage/string.h"
+#include "storage/zset.h"
 
 void digest_mix(struct digest *d, struct bytes data)
 {
@@ -72,6 +73,17 @@ static void mix_set(struct digest *d, const struct entry *e)
     digest_mix(d, bytes_of(all.bytes, sizeof all.bytes));
 }
 
+static void mix_zset(struct digest *d, const struct entry *e)
+{
+    struct zset_iter it;
+    struct zset_item item;
+    zset_iter_begin(&it, e, 0, false);
+    while (zset_iter_next(&it, &item)) {
+        digest_mix(d, item.name);
+        digest_mix(d, bytes_of(&item.score, sizeof item.score));
+    }
+}
+
 static void mix_list(struct digest *d, const struct entry *e)
 {
     struct list_iter it;
@@ -88,6 +100,7 @@ static void (*const mix_value[TYPE_COUNT])(struct digest *d, const struct entry 
     [TYPE_STRING] = mix_string,
     [TYPE_LIST] = mix_list,
     [TYPE_SET] = mix_set,
+    [TYPE_ZSET] = mix_zset,
     [TYPE_HASH] = mix_hash,
 };
 

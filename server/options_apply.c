@@ -105,6 +105,8 @@ static bool apply_limits(struct server *s, struct option_error *error)
     limits->set_intset_entries = (uint64_t)s->opt.set_max_intset_entries;
     limits->set_listpack_entries = (uint64_t)s->opt.set_max_listpack_entries;
     limits->set_listpack_value = (uint64_t)s->opt.set_max_listpack_value;
+    limits->zset_listpack_entries = (uint64_t)s->opt.zset_max_listpack_entries;
+    limits->zset_listpack_value = (uint64_t)s->opt.zset_max_listpack_value;
     limits->list.fill = (int32_t)s->opt.list_max_listpack_size;
     limits->list.depth = (uint32_t)s->opt.list_compress_depth;
     return true;
@@ -221,6 +223,8 @@ static const struct {
     {OPTION_set_max_intset_entries, apply_limits, false},
     {OPTION_set_max_listpack_entries, apply_limits, false},
     {OPTION_set_max_listpack_value, apply_limits, false},
+    {OPTION_zset_max_listpack_entries, apply_limits, false},
+    {OPTION_zset_max_listpack_value, apply_limits, false},
     {OPTION_list_max_listpack_size, apply_limits, false},
     {OPTION_list_compress_depth, apply_limits, false},
     {OPTION_slowlog_log_slower_than, apply_thresholds, true},

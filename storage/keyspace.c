@@ -44,6 +44,8 @@ struct keyspace *keyspace_create(int db_count)
         .set_intset_entries = 512,
         .set_listpack_entries = 128,
         .set_listpack_value = 64,
+        .zset_listpack_entries = 128,
+        .zset_listpack_value = 64,
         .list = {.fill = -2},
     };
     for (int i = 0; i < db_count; i++) {

@@ -69,6 +69,7 @@ struct limits {
     uint64_t hash_listpack_entries, hash_listpack_value; /* hash-max-listpack-* */
     uint64_t set_intset_entries;                         /* set-max-intset-entries */
     uint64_t set_listpack_entries, set_listpack_value;   /* set-max-listpack-* */
+    uint64_t zset_listpack_entries, zset_listpack_value; /* zset-max-listpack-* */
     struct list_limits list;
 };
 

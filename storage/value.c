@@ -7,6 +7,7 @@
 #include "storage/list.h"
 #include "storage/set.h"
 #include "storage/string.h"
+#include "storage/zset.h"
 
 static const struct value_ops string_ops = {
     .end = string_free_value,
@@ -27,6 +28,7 @@ static const struct value_ops hash_ops = {
     .effort = hash_free_effort,
     .memory = hash_memory,
     .copy = hash_copy,
+    .members = hash_dict,
 };
 
 static const struct value_ops set_ops = {
@@ -37,12 +39,21 @@ static const struct value_ops set_ops = {
     .members = set_dict,
 };
 
+static const struct value_ops zset_ops = {
+    .end = zset_free_value,
+    .effort = zset_free_effort,
+    .memory = zset_memory,
+    .copy = zset_copy,
+    .members = zset_dict,
+};
+
 const struct value_ops *value_ops(enum value_type type)
 {
     static const struct value_ops *const rows[TYPE_COUNT] = {
         [TYPE_STRING] = &string_ops,
         [TYPE_LIST] = &list_ops,
         [TYPE_SET] = &set_ops,
+        [TYPE_ZSET] = &zset_ops,
         [TYPE_HASH] = &hash_ops,
     };
     return rows[type];

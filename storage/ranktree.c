@@ -1,0 +1,630 @@
+/*
+ * ranktree.c - a counted B+tree.
+ *
+ * Every node has the same slots: the first member of what is below a child in inner nodes, the
+ * members themselves in leaves. Slot i of an inner node repeats the first slot of child i, whatever
+ * happens below. At least FEW slots of a node are used, but for the root and the last leaf.
+ *
+ * A slot's score prefix is split: 32 bits in tops, which a search compares many at a time, and 16
+ * bits above the 48 that a pointer has.
+ */
+#include "storage/ranktree.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+enum {
+    SLOTS = 62, /* a leaf fills a block of 768 bytes */
+    FEW = SLOTS / 3,
+    LONG_NAME = 255,
+    PREFETCH = 6,
+};
+
+struct rank_node {
+    uint16_t used, level;          /* level 0: a leaf */
+    struct rank_node *prev, *next; /* of leaves */
+    int32_t tops[SLOTS];
+    uint64_t refs[SLOTS];
+};
+_Static_assert(sizeof(struct rank_node) == 768, "a leaf fills its block");
+
+struct inner {
+    struct rank_node slots;
+    struct rank_node *children[SLOTS];
+    uint64_t counts[SLOTS]; /* members below each child */
+};
+
+/* -- members -------------------------------------------------------------------------------- */
+
+static size_t ranked_size(size_t len)
+{
+    return sizeof(struct ranked) + 1 + (len < LONG_NAME ? 0 : sizeof(uint64_t)) + len;
+}
+
+struct ranked *ranked_create(struct bytes name, double score)
+{
+    struct ranked *m = mem_alloc(ranked_size(name.len));
+    unsigned char *at = m->text;
+    m->score = score;
+    if (name.len < LONG_NAME) {
+        *at++ = (unsigned char)name.len;
+    } else {
+        uint64_t len = name.len;
+        *at++ = LONG_NAME;
+        memcpy(at, &len, sizeof len);
+        at += sizeof len;
+    }
+    memcpy(at, name.ptr, name.len);
+    return m;
+}
+
+void ranked_destroy(struct ranked *m)
+{
+    mem_free_sized(m, ranked_size(ranked_name(m).len));
+}
+
+size_t ranked_memory(const struct ranked *m)
+{
+    return mem_usable(ranked_size(ranked_name(m).len));
+}
+
+int ranked_compare(const struct ranked *a, const struct ranked *b)
+{
+    if (a->score != b->score)
+        return a->score < b->score ? -1 : 1;
+    int order = bytes_compare(ranked_name(a), ranked_name(b));
+    return (order > 0) - (order < 0);
+}
+
+bool rank_cut_is_behind(const struct rank_cut *cut, double score, struct bytes name)
+{
+    switch (cut->kind) {
+    case CUT_FIRST:
+        return false;
+    case CUT_SCORE:
+        return cut->after ? score <= cut->score : score < cut->score;
+    case CUT_NAME:
+        return bytes_compare(name, cut->name) < (cut->after ? 1 : 0);
+    default:
+        return true;
+    }
+}
+
+/* -- searching ------------------------------------------------------------------------------ */
+
+/* What is looked for: the place of a member, or a cut. */
+struct probe {
+    int32_t top; /* of the score's prefix */
+    uint16_t low;
+    bool after;                  /* a member's: behind it, not before */
+    const struct ranked *member; /* or */
+    const struct rank_cut *cut;
+};
+
+/* The bits of a double, ordered as the numbers are; both zeros are one. */
+static inline int64_t order_bits(double score)
+{
+    int64_t bits;
+    score += 0.0;
+    memcpy(&bits, &score, sizeof bits);
+    return bits ^ (int64_t)((uint64_t)(bits >> 63) >> 1);
+}
+
+static inline int32_t top_of(double score)
+{
+    return (int32_t)(order_bits(score) >> 32);
+}
+
+static inline uint64_t ref_of(const struct ranked *m)
+{
+    uint64_t low = (uint64_t)order_bits(m->score) >> 16 & 0xffff;
+    return low << 48 | (uint64_t)(uintptr_t)m;
+}
+
+static inline struct ranked *member_of(uint64_t ref)
+{
+    return (struct ranked *)(uintptr_t)(ref & ((UINT64_C(1) << 48) - 1));
+}
+
+static struct probe probe_member(const struct ranked *m, bool after)
+{
+    return (struct probe){
+        .top = top_of(m->score),
+        .low = (uint16_t)(ref_of(m) >> 48),
+        .after = after,
+        .member = m,
+    };
+}
+
+static struct probe probe_cut(const struct rank_cut *cut)
+{
+    return (struct probe){
+        .top = top_of(cut->score),
+        .low = (uint16_t)((uint64_t)order_bits(cut->score) >> 16),
+        .cut = cut,
+    };
+}
+
+/* Is the member in front of what is looked for? */
+static bool is_before(const struct ranked *m, const struct probe *p)
+{
+    if (p->cut != NULL)
+        return rank_cut_is_behind(p->cut, m->score, ranked_name(m));
+    return m != p->member ? ranked_compare(m, p->member) < 0 : p->after;
+}
+
+static bool slot_is_before(const struct rank_node *n, int slot, const struct probe *p)
+{
+    uint16_t low = (uint16_t)(n->refs[slot] >> 48);
+    if (p->cut == NULL || p->cut->kind == CUT_SCORE) {
+        if (n->tops[slot] != p->top)
+            return n->tops[slot] < p->top;
+        if (low != p->low)
+            return low < p->low;
+    }
+    return is_before(member_of(n->refs[slot]), p);
+}
+
+/* How many slots of the node are in front of what is looked for. */
+static int search(const struct rank_node *n, const struct probe *p)
+{
+    int from = 0, to = n->used;
+    if (p->cut == NULL || p->cut->kind == CUT_SCORE) {
+        int below = 0, equal = 0;
+        for (int i = 0; i < n->used; i++) {
+            below += n->tops[i] < p->top;
+            equal += n->tops[i] == p->top;
+        }
+        from = below;
+        to = below + equal;
+    }
+    while (from < to) {
+        int middle = (from + to) / 2;
+        if (slot_is_before(n, middle, p))
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static struct inner *inner_of(const struct rank_node *n)
+{
+    return (struct inner *)n;
+}
+
+/* The child in which the place is that is looked for. */
+static int search_child(const struct rank_node *n, const struct probe *p)
+{
+    int before = search(n, p);
+    return before > 0 ? before - 1 : 0;
+}
+
+static uint64_t rank_of(const struct ranktree *t, const struct probe *p)
+{
+    const struct rank_node *n = t->root;
+    uint64_t rank = 0;
+    if (n == NULL)
+        return 0;
+    while (n->level > 0) {
+        int child = search_child(n, p);
+        for (int i = 0; i < child; i++)
+            rank += inner_of(n)->counts[i];
+        n = inner_of(n)->children[child];
+    }
+    return rank + (uint64_t)search(n, p);
+}
+
+uint64_t ranktree_rank(const struct ranktree *t, const struct ranked *m)
+{
+    struct probe p = probe_member(m, true);
+    return rank_of(t, &p) - 1;
+}
+
+uint64_t ranktree_cut(const struct ranktree *t, const struct rank_cut *cut)
+{
+    struct probe p = probe_cut(cut);
+    if (cut->kind == CUT_FIRST || cut->kind == CUT_LAST)
+        return cut->kind == CUT_FIRST ? 0 : t->count;
+    return rank_of(t, &p);
+}
+
+/* -- nodes ---------------------------------------------------------------------------------- */
+
+static struct rank_node *node_create(struct ranktree *t, int level)
+{
+    struct rank_node *n = mem_alloc(level > 0 ? sizeof(struct inner) : sizeof *n);
+    n->used = 0;
+    n->level = (uint16_t)level;
+    n->prev = n->next = NULL;
+    if (level > 0)
+        t->inners++;
+    else
+        t->leaves++;
+    return n;
+}
+
+static void node_destroy(struct ranktree *t, struct rank_node *n)
+{
+    if (n->level > 0) {
+        t->inners--;
+        mem_free_sized(n, sizeof(struct inner));
+    } else {
+        t->leaves--;
+        mem_free_sized(n, sizeof *n);
+    }
+}
+
+/* Move count slots from one place to another, of another node or the same. */
+static void slots_move(struct rank_node *to, int at, const struct rank_node *from, int first,
+                       int count)
+{
+    size_t n = (size_t)count;
+    memmove(to->tops + at, from->tops + first, n * sizeof *to->tops);
+    memmove(to->refs + at, from->refs + first, n * sizeof *to->refs);
+    if (to->level == 0)
+        return;
+    struct inner *into = inner_of(to), *out = inner_of(from);
+    memmove(into->children + at, out->children + first, n * sizeof *into->children);
+    memmove(into->counts + at, out->counts + first, n * sizeof *into->counts);
+}
+
+static void slots_open(struct rank_node *n, int at)
+{
+    slots_move(n, at + 1, n, at, n->used - at);
+    n->used++;
+}
+
+static void slots_close(struct rank_node *n, int at)
+{
+    slots_move(n, at, n, at + 1, n->used - at - 1);
+    n->used--;
+}
+
+static void slot_set_member(struct rank_node *leaf, int at, const struct ranked *m)
+{
+    leaf->tops[at] = top_of(m->score);
+    leaf->refs[at] = ref_of(m);
+}
+
+/* The child's first slot and count may have changed. */
+static void slot_set_child(struct rank_node *n, int at, struct rank_node *child)
+{
+    uint64_t count = child->used;
+    if (child->level > 0) {
+        count = 0;
+        for (int i = 0; i < child->used; i++)
+            count += inner_of(child)->counts[i];
+    }
+    n->tops[at] = child->tops[0];
+    n->refs[at] = child->refs[0];
+    inner_of(n)->children[at] = child;
+    inner_of(n)->counts[at] = count;
+}
+
+/* Move a full node's upper part into a new one behind it. What is added at the very end leaves the
+ * node as it is, so that members which come in order fill it. */
+static struct rank_node *node_split(struct ranktree *t, struct rank_node *n, int adding_at)
+{
+    struct rank_node *right = node_create(t, n->level);
+    int keep = adding_at == SLOTS && n->next == NULL ? SLOTS - FEW : SLOTS / 2;
+    if (keep != SLOTS / 2 && n->level == 0)
+        keep = SLOTS - 1;
+    slots_move(right, 0, n, keep, SLOTS - keep);
+    right->used = (uint16_t)(SLOTS - keep);
+    n->used = (uint16_t)keep;
+    if (n->level == 0) {
+        right->prev = n;
+        right->next = n->next;
+        if (n->next != NULL)
+            n->next->prev = right;
+        n->next = right;
+    }
+    return right;
+}
+
+/* -- inserting ------------------------------------------------------------------------------ */
+
+static struct rank_node *leaf_insert(struct ranktree *t, struct rank_node *leaf,
+                                     const struct probe *p)
+{
+    int at = search(leaf, p);
+    struct rank_node *right = NULL, *into = leaf;
+    if (leaf->used == SLOTS) {
+        right = node_split(t, leaf, at);
+        if (at > leaf->used) {
+            at -= leaf->used;
+            into = right;
+        }
+    }
+    slots_open(into, at);
+    slot_set_member(into, at, p->member);
+    return right;
+}
+
+static struct rank_node *inner_insert(struct ranktree *t, struct rank_node *n, int at,
+                                      struct rank_node *child)
+{
+    struct rank_node *right = NULL, *into = n;
+    if (n->used == SLOTS) {
+        right = node_split(t, n, at);
+        if (at > n->used) {
+            at -= n->used;
+            into = right;
+        }
+    }
+    slots_open(into, at);
+    slot_set_child(into, at, child);
+    return right;
+}
+
+/* Returns a new node that belongs behind this one, or NULL. */
+static struct rank_node *insert_below(struct ranktree *t, struct rank_node *n,
+                                      const struct probe *p)
+{
+    if (n->level == 0)
+        return leaf_insert(t, n, p);
+    int at = search_child(n, p);
+    struct rank_node *child = inner_of(n)->children[at];
+    struct rank_node *right = insert_below(t, child, p);
+    if (right == NULL) {
+        n->tops[at] = child->tops[0];
+        n->refs[at] = child->refs[0];
+        inner_of(n)->counts[at]++;
+        return NULL;
+    }
+    slot_set_child(n, at, child);
+    return inner_insert(t, n, at + 1, right);
+}
+
+void ranktree_init(struct ranktree *t)
+{
+    *t = (struct ranktree){0};
+}
+
+void ranktree_insert(struct ranktree *t, struct ranked *m)
+{
+    struct probe p = probe_member(m, false);
+    if (t->root == NULL)
+        t->root = node_create(t, 0);
+    struct rank_node *right = insert_below(t, t->root, &p);
+    if (right != NULL) {
+        struct rank_node *root = node_create(t, right->level + 1);
+        root->used = 2;
+        slot_set_child(root, 0, t->root);
+        slot_set_child(root, 1, right);
+        t->root = root;
+    }
+    t->count++;
+}
+
+/* -- removing ------------------------------------------------------------------------------- */
+
+static void leaf_unlink(struct rank_node *leaf)
+{
+    leaf->prev->next = leaf->next;
+    if (leaf->next != NULL)
+        leaf->next->prev = leaf->prev;
+}
+
+/* Child number at has too few slots: share with a neighbour, or become one with it. */
+static void refill(struct ranktree *t, struct rank_node *n, int at)
+{
+    int first = at > 0 ? at - 1 : at;
+    struct rank_node *left = inner_of(n)->children[first],
+                     *right = inner_of(n)->children[first + 1];
+    int all = left->used + right->used, keep = all / 2;
+    if (all <= SLOTS - FEW / 2) {
+        slots_move(left, left->used, right, 0, right->used);
+        left->used = (uint16_t)all;
+        if (right->level == 0)
+            leaf_unlink(right);
+        node_destroy(t, right);
+        slots_close(n, first + 1);
+        slot_set_child(n, first, left);
+        return;
+    }
+    if (left->used < keep) {
+        int count = keep - left->used;
+        slots_move(left, left->used, right, 0, count);
+        slots_move(right, 0, right, count, right->used - count);
+    } else {
+        int count = left->used - keep;
+        slots_move(right, count, right, 0, right->used);
+        slots_move(right, 0, left, keep, count);
+    }
+    left->used = (uint16_t)keep;
+    right->used = (uint16_t)(all - keep);
+    slot_set_child(n, first, left);
+    slot_set_child(n, first + 1, right);
+}
+
+static void remove_below(struct ranktree *t, struct rank_node *n, const struct probe *p)
+{
+    if (n->level == 0) {
+        int at = search(n, p) - 1;
+        assert(at >= 0 && member_of(n->refs[at]) == p->member);
+        slots_close(n, at);
+        return;
+    }
+    int at = search_child(n, p);
+    struct rank_node *child = inner_of(n)->children[at];
+    remove_below(t, child, p);
+    n->tops[at] = child->tops[0];
+    n->refs[at] = child->refs[0];
+    inner_of(n)->counts[at]--;
+    if (child->used < FEW)
+        refill(t, n, at);
+}
+
+void ranktree_remove(struct ranktree *t, const struct ranked *m)
+{
+    struct probe p = probe_member(m, true);
+    remove_below(t, t->root, &p);
+    t->count--;
+    struct rank_node *root = t->root;
+    if (root->level > 0 && root->used == 1) {
+        t->root = inner_of(root)->children[0];
+        node_destroy(t, root);
+    } else if (root->used == 0) {
+        t->root = NULL;
+        node_destroy(t, root);
+    }
+}
+
+/* -- another score -------------------------------------------------------------------------- */
+
+/* If the member stays between the same neighbours of its leaf: change the score and nothing else.
+ */
+static bool rescore_in_place(struct ranktree *t, struct ranked *m, double score)
+{
+    struct probe p = probe_member(m, true);
+    struct rank_node *n = t->root;
+    while (n->level > 0)
+        n = inner_of(n)->children[search_child(n, &p)];
+    int at = search(n, &p) - 1;
+    assert(at >= 0 && member_of(n->refs[at]) == m);
+    if (at == 0 || at == n->used - 1)
+        return false;
+    double before = m->score;
+    m->score = score;
+    p = probe_member(m, false);
+    if (slot_is_before(n, at - 1, &p) && !slot_is_before(n, at + 1, &p)) {
+        slot_set_member(n, at, m);
+        return true;
+    }
+    m->score = before;
+    return false;
+}
+
+void ranktree_rescore(struct ranktree *t, struct ranked *m, double score)
+{
+    if (rescore_in_place(t, m, score))
+        return;
+    ranktree_remove(t, m);
+    m->score = score;
+    ranktree_insert(t, m);
+}
+
+/* -- walking -------------------------------------------------------------------------------- */
+
+struct rank_cursor ranktree_seek(const struct ranktree *t, uint64_t rank)
+{
+    const struct rank_node *n = t->root;
+    while (n->level > 0) {
+        int at = 0;
+        for (; rank >= inner_of(n)->counts[at]; at++)
+            rank -= inner_of(n)->counts[at];
+        n = inner_of(n)->children[at];
+    }
+    return (struct rank_cursor){n, (int)rank};
+}
+
+struct ranked *rank_cursor_get(const struct rank_cursor *c)
+{
+    return c->leaf != NULL ? member_of(c->leaf->refs[c->slot]) : NULL;
+}
+
+void rank_cursor_next(struct rank_cursor *c)
+{
+    const struct rank_node *leaf = c->leaf;
+    c->slot++;
+    if (c->slot + PREFETCH < leaf->used) {
+        __builtin_prefetch(member_of(leaf->refs[c->slot + PREFETCH]));
+        return;
+    }
+    if (leaf->next != NULL) {
+        int ahead = c->slot + PREFETCH - leaf->used;
+        if (ahead < leaf->next->used)
+            __builtin_prefetch(member_of(leaf->next->refs[ahead]));
+    }
+    if (c->slot == leaf->used)
+        *c = (struct rank_cursor){leaf->next, 0};
+}
+
+void rank_cursor_prev(struct rank_cursor *c)
+{
+    const struct rank_node *leaf = c->leaf;
+    c->slot--;
+    if (c->slot >= PREFETCH) {
+        __builtin_prefetch(member_of(leaf->refs[c->slot - PREFETCH]));
+        return;
+    }
+    if (leaf->prev != NULL) {
+        int ahead = leaf->prev->used + c->slot - PREFETCH;
+        if (ahead >= 0)
+            __builtin_prefetch(member_of(leaf->prev->refs[ahead]));
+    }
+    if (c->slot < 0)
+        *c = (struct rank_cursor){leaf->prev, leaf->prev != NULL ? leaf->prev->used - 1 : 0};
+}
+
+/* -- the whole ------------------------------------------------------------------------------ */
+
+static void destroy_below(struct ranktree *t, struct rank_node *n)
+{
+    if (n->level > 0)
+        for (int i = 0; i < n->used; i++)
+            destroy_below(t, inner_of(n)->children[i]);
+    node_destroy(t, n);
+}
+
+void ranktree_fini(struct ranktree *t)
+{
+    if (t->root != NULL)
+        destroy_below(t, t->root);
+    ranktree_init(t);
+}
+
+size_t ranktree_memory(const struct ranktree *t)
+{
+    return t->leaves * mem_usable(sizeof(struct rank_node)) +
+           t->inners * mem_usable(sizeof(struct inner));
+}
+
+static void check(bool truth)
+{
+    if (!truth)
+        abort();
+}
+
+static uint64_t check_below(const struct rank_node *n, bool is_root)
+{
+    bool may_be_small = is_root || (n->level == 0 && n->next == NULL);
+    check(n->used <= SLOTS && n->used >= (may_be_small ? 1 : FEW));
+    for (int i = 0; i < n->used; i++) {
+        const struct ranked *m = member_of(n->refs[i]);
+        check(n->tops[i] == top_of(m->score) && n->refs[i] == ref_of(m));
+        check(i == 0 || ranked_compare(member_of(n->refs[i - 1]), m) < 0);
+    }
+    if (n->level == 0)
+        return n->used;
+    uint64_t all = 0;
+    for (int i = 0; i < n->used; i++) {
+        const struct rank_node *child = inner_of(n)->children[i];
+        check(child->level == n->level - 1 && child->refs[0] == n->refs[i]);
+        check(check_below(child, false) == inner_of(n)->counts[i]);
+        all += inner_of(n)->counts[i];
+    }
+    return all;
+}
+
+void ranktree_check(const struct ranktree *t)
+{
+    check((t->root == NULL) == (t->count == 0));
+    if (t->root == NULL)
+        return;
+    check(check_below(t->root, true) == t->count);
+    struct rank_cursor c = ranktree_seek(t, 0);
+    const struct rank_node *before = NULL;
+    uint64_t seen = 0, leaves = 0;
+    for (; c.leaf != NULL; c.leaf = c.leaf->next) {
+        check(c.leaf->prev == before);
+        before = c.leaf;
+        seen += c.leaf->used;
+        leaves++;
+    }
+    check(seen == t->count && leaves == t->leaves);
+}
