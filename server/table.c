@@ -23,6 +23,10 @@
     X(hash_all_commands)                                                                           \
     X(hash_expire_commands)                                                                        \
     X(hash_ex_commands)                                                                            \
+    X(zset_commands)                                                                               \
+    X(zset_range_commands)                                                                         \
+    X(zset_pick_commands)                                                                          \
+    X(zset_algebra_commands)                                                                       \
     X(set_commands)                                                                                \
     X(set_random_commands)                                                                         \
     X(set_algebra_commands)                                                                        \
