@@ -116,6 +116,21 @@ static void test_many_stars(void **state)
     assert_true(glob_match(bytes_of(pattern, 2000), bytes_of(text, sizeof text), false));
 }
 
+/* Redis lets a thousand stars match; one at the end is free, and neighbours are one. */
+static void test_too_many_stars(void **state)
+{
+    (void)state;
+    char pattern[2003], text[20000];
+    for (size_t i = 0; i < 2002; i += 2)
+        memcpy(pattern + i, "*?", 2);
+    pattern[2002] = '*';
+    memset(text, 'a', sizeof text);
+    assert_false(glob_match(bytes_of(pattern, 2002), bytes_of(text, sizeof text), false));
+    assert_true(glob_match(bytes_of(pattern + 2, 2001), bytes_of(text, sizeof text), false));
+    pattern[1] = '*';
+    assert_true(glob_match(bytes_of(pattern, 2002), bytes_of(text, sizeof text), false));
+}
+
 /* Stars and question marks by definition. */
 static bool matches_by_definition(const char *pattern, const char *text)
 {
@@ -148,9 +163,9 @@ static void test_random_patterns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_redis),        cmocka_unit_test(test_case_may_be_ignored),
-        cmocka_unit_test(test_zero_bytes),      cmocka_unit_test(test_many_stars),
-        cmocka_unit_test(test_random_patterns),
+        cmocka_unit_test(test_as_redis),       cmocka_unit_test(test_case_may_be_ignored),
+        cmocka_unit_test(test_zero_bytes),     cmocka_unit_test(test_many_stars),
+        cmocka_unit_test(test_too_many_stars), cmocka_unit_test(test_random_patterns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
