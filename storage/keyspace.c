@@ -244,8 +244,19 @@ static void revert_add(struct keyspace *ks, void *record)
 
 static const struct undo_kind kind_add = {"add", revert_add, NULL};
 
+/* Where dead keys stay, one may stand in the place that is to be taken. */
+static void make_way(struct keyspace *ks, int db, struct key key)
+{
+    if (!ks->keep_expired)
+        return;
+    struct entry *dead = dict_find(&ks->dbs[db].keys, key.name, key.hash);
+    if (dead != NULL)
+        bury(ks, db, dead);
+}
+
 void keyspace_add(struct keyspace *ks, int db, struct entry *e, uint64_t hash)
 {
+    make_way(ks, db, (struct key){entry_key(e), hash});
     entry_set_clock(e, eviction_new_clock(ks));
     table_put(ks, db, e, hash);
     if (undo_is_open(ks->undo)) {
@@ -407,6 +418,7 @@ static const struct undo_kind kind_move = {"move", revert_move, keep_move};
 struct entry *keyspace_move(struct keyspace *ks, int from_db, struct entry *e, uint64_t hash,
                             int to_db, struct key to)
 {
+    make_way(ks, to_db, to);
     struct entry *moved = entry_rebuild(e, to.name, entry_deadline(e));
     table_drop(ks, from_db, e, hash);
     table_put(ks, to_db, moved, to.hash);

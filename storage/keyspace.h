@@ -82,7 +82,7 @@ struct keyspace {
     int lfu_log_factor, lfu_decay_minutes;
     bool lazy_user_del, lazy_server_del, lazy_expire, lazy_eviction, lazy_flush; /* lazyfree-lazy-* */
     struct limits limits;
-    bool keep_expired;     /* dead keys are invisible but stay (replicas, DEBUG SET-ACTIVE-EXPIRE tests) */
+    bool keep_expired;     /* dead keys are invisible but stay until their place is taken (CLIENT PAUSE) */
     uint64_t dirty;        /* changes so far */
     uint64_t expired, evicted, hits, misses;
     uint64_t expired_fields; /* of hashes */

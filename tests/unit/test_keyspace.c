@@ -381,6 +381,32 @@ static void test_expired_keys_are_buried(void **state)
     keyspace_destroy(ks);
 }
 
+/* Where dead keys stay they are not seen, and give way to a new key of their name. */
+static void test_dead_keys_may_stay(void **state)
+{
+    (void)state;
+    struct keyspace *ks = keyspace_create(1);
+    struct key old = key_named("old"), other = key_named("other");
+    ks->now_ms = 1000;
+    string_set(ks, 0, NULL, old, bytes_of("v", 1), 2000);
+    string_set(ks, 0, NULL, other, bytes_of("w", 1), 2000);
+    ks->now_ms = 2001;
+    ks->keep_expired = true;
+    assert_null(keyspace_find(ks, 0, old));
+    assert_false(keyspace_expire_due(ks, 10));
+    assert_int_equal(keyspace_size(ks, 0), 2);
+    struct entry *e = string_set(ks, 0, NULL, old, bytes_of("new", 3), DEADLINE_NONE);
+    assert_ptr_equal(keyspace_find(ks, 0, old), e);
+    assert_int_equal(keyspace_size(ks, 0), 2);
+    keyspace_move(ks, 0, e, old.hash, 0, other);
+    assert_null(keyspace_find(ks, 0, old));
+    assert_non_null(keyspace_find(ks, 0, other));
+    assert_int_equal(keyspace_size(ks, 0), 1);
+    assert_int_equal(ks->expired, 2);
+    keyspace_check(ks);
+    keyspace_destroy(ks);
+}
+
 int main(void)
 {
     mem_thread_enter();
@@ -389,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_entry_layout),
         cmocka_unit_test(test_small_key_fits_a_block_of_32),
         cmocka_unit_test(test_expired_keys_are_buried),
+        cmocka_unit_test(test_dead_keys_may_stay),
         cmocka_unit_test(test_rollback_model),
         cmocka_unit_test(test_nested_sections),
     };
