@@ -4,7 +4,8 @@
  * Invariant: a reply that has chunks ends in one with room of its own, and at..end is what is free
  * of it; a reply without chunks has at == end, so that one comparison sends both cases to
  * open_room(). A chunk that is not the last may have free room too: nothing is split across chunks
- * but the bytes of long texts.
+ * but the bytes of long texts. A full reply gives up the free room of its last chunk, and so comes to
+ * open_room(), too, which is the only place that looks at the limit.
  */
 #include "protocol/reply.h"
 
@@ -154,14 +155,24 @@ size_t reply_memory(const struct reply *r)
     return r->memory;
 }
 
+bool reply_is_full(const struct reply *r)
+{
+    return r->full;
+}
+
 /* -- bytes
  * --------------------------------------------------------------------------------------------------
  */
 
 static __attribute__((noinline)) char *open_room(struct reply *r)
 {
-    if (r->muted)
+    if (r->muted || r->full)
         return NULL;
+    if (r->limit != 0 && r->memory >= r->limit) {
+        r->full = true;
+        r->end = r->at;
+        return NULL;
+    }
     append_chunk(r, chunk_create(r, CHUNK_ROOM));
     return r->at;
 }
@@ -181,8 +192,8 @@ static void put(struct reply *r, const char *ptr, size_t len)
     if (r->muted)
         return;
     while (len > 0) {
-        if (r->at == r->end)
-            open_room(r);
+        if (r->at == r->end && open_room(r) == NULL)
+            return;
         size_t room = (size_t)(r->end - r->at), piece = len < room ? len : room;
         memcpy(r->at, ptr, piece);
         r->at += piece;
@@ -363,6 +374,10 @@ void reply_bulk_owned(struct reply *r, struct bytes value, void *owner, void (*r
         return;
     }
     put_header(r, '$', (int64_t)value.len);
+    if (r->full) {
+        release(owner);
+        return;
+    }
     struct reply_chunk *chunk = mem_alloc(sizeof *chunk);
     *chunk = (struct reply_chunk){
         .data = value.ptr, .len = value.len, .owner = owner, .release = release};
@@ -511,7 +526,7 @@ static void splice(struct reply *r, struct reply_chunk *chunk, size_t len, const
 static void insert(struct reply *r, struct reply_mark mark, const char *header, size_t count)
 {
     struct reply_chunk *chunk = mark.chunk != NULL ? mark.chunk : r->first;
-    if (r->muted)
+    if (r->muted || r->full)
         return;
     if (chunk == NULL || (chunk == r->last && mark.len == chunk_len(r, chunk))) {
         put_text(r, header, count);
@@ -573,7 +588,7 @@ void reply_rewind(struct reply *r, struct reply_mark mark)
 void reply_move(struct reply *r, struct reply *from)
 {
     size_t bytes = reply_bytes(from);
-    if (r->muted || from->first == NULL) {
+    if (r->muted || r->full || from->first == NULL) {
         reply_fini(from);
         return;
     }

@@ -7,6 +7,10 @@
  * booleans as 0 and 1, null as $-1.
  *
  * An idle reply holds no memory: chunks come from a pool and go back when they are sent.
+ *
+ * A reply may have a limit. One that has taken so much memory is full: nothing more is added, so that no command,
+ * however much it has to say, takes much more. What it holds then is cut off anywhere: its receiver is to be
+ * disconnected.
  */
 #ifndef REDOUBT_PROTOCOL_REPLY_H
 #define REDOUBT_PROTOCOL_REPLY_H
@@ -47,6 +51,8 @@ struct reply {
     size_t memory;             /* of chunks and referenced values */
     uint8_t resp;              /* 2 or 3 */
     bool muted;                /* CLIENT REPLY OFF or SKIP: everything is dropped but errors are counted */
+    bool full;                 /* limit was reached: it is of no more use */
+    size_t limit;              /* most memory; 0: none */
     struct reply_pool *pool;   /* borrowed */
     struct reply_errors *errors; /* borrowed */
 };
@@ -56,6 +62,8 @@ void reply_fini(struct reply *r);
 /* Bytes waiting; memory they take (chunks, and the whole of referenced values). */
 size_t reply_bytes(const struct reply *r);
 size_t reply_memory(const struct reply *r);
+/* Is more of it useless? Commands that repeat themselves as often as they are told to ask this between. */
+bool reply_is_full(const struct reply *r);
 
 /* -- scalars ----------------------------------------------------------------------------------- */
 void reply_ok(struct reply *r);

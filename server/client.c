@@ -11,6 +11,7 @@
 #include "server/client_eviction.h"
 #include "server/executor.h"
 #include "server/monitor.h"
+#include "server/outlimit.h"
 #include "server/server.h"
 #include "server/transaction.h"
 
@@ -46,6 +47,7 @@ struct client *client_create(struct server *s)
     reply_init(&c->reply, &s->reply_pool, &s->reply_errors);
     c->created_ms = c->active_ms = clock_wall_ms();
     client_deauthenticate(c);
+    outlimit_refresh(c);
     enlist(s, c);
     return c;
 }
@@ -57,6 +59,8 @@ void client_destroy(struct client *c)
     monitor_stop(c);
     client_eviction_forget(c);
     transaction_discard(c);
+    if (c->flags & CLIENT_PAUSED)
+        c->server->clients.paused--;
     delist(c->server, c);
     reply_fini(&c->reply);
     mem_free(c->name);
@@ -89,7 +93,7 @@ void client_authenticate(struct client *c)
 void client_deauthenticate(struct client *c)
 {
     client_authenticate(c);
-    if (c->server->opt.requirepass[0] != '\0') {
+    if (c->server->opt.requirepass.len > 0) {
         c->flags &= ~(uint32_t)CLIENT_AUTHENTICATED;
         c->gates |= GATE_UNAUTHENTICATED;
     }

@@ -329,8 +329,12 @@ static void on_written(uv_write_t *req, int status)
 void conn_flush(struct conn *c)
 {
     struct client *client = c->client;
-    while (!c->writing && !uv_is_closing(&c->handle) && !(client->flags & CLIENT_CLOSE_NOW) &&
-           reply_bytes(&client->reply) > 0) {
+    if (client->flags & CLIENT_CLOSE_NOW)
+        return;
+    bool is_large = reply_memory(&client->reply) > REPLY_CHUNK;
+    if ((is_large || client->soft_limit_since_ms != 0) && outlimit_check(client))
+        return; /* as Redis does, even if the socket would take all of it */
+    while (!c->writing && !uv_is_closing(&c->handle) && reply_bytes(&client->reply) > 0) {
         struct reply_span spans[SPANS];
         uv_buf_t bufs[SPANS];
         size_t total = 0;
@@ -344,7 +348,6 @@ void conn_flush(struct conn *c)
             count_written(c, (size_t)sent);
         if (sent == UV_EAGAIN || (sent >= 0 && (size_t)sent < total)) {
             write_later(c);
-            outlimit_check(client);
         } else if (sent < 0) {
             client_close(client, false);
             return;
@@ -466,7 +469,7 @@ void conn_accept(struct server *s, uv_stream_t *listener, bool is_unix)
         refuse(s, c, "-ERR max number of clients reached\r\n");
         return;
     }
-    if (!is_unix && s->opt.protected_mode && s->opt.requirepass[0] == '\0' && !is_loopback(c)) {
+    if (!is_unix && s->opt.protected_mode && s->opt.requirepass.len == 0 && !is_loopback(c)) {
         refuse(s, c, protected_line);
         return;
     }

@@ -68,8 +68,7 @@ static int expire_share(const struct server *s)
 static bool may_expire(const struct cron *c)
 {
     const struct server *s = c->server;
-    return c->expire && !s->keys->keep_expired && !undo_is_open(s->keys->undo) &&
-           executor_paused_until(s) <= s->keys->now_ms;
+    return c->expire && !s->keys->keep_expired && !undo_is_open(s->keys->undo);
 }
 
 /* Bury due keys for at most SLICE_US. True: more are due. */

@@ -193,7 +193,7 @@ static bool gate_protected(struct call *call)
 static bool gate_unauthenticated(struct call *call)
 {
     if (call->command->flags & CMD_NO_AUTH || call->client->flags & CLIENT_AUTHENTICATED ||
-        call->server->opt.requirepass[0] == '\0')
+        call->server->opt.requirepass.len == 0)
         return true;
     reply_error(call->reply, "NOAUTH Authentication required.");
     return false;
@@ -225,6 +225,8 @@ static void note_memory(struct stats *st, bool exceeds)
 bool executor_make_room(struct server *s)
 {
     uint64_t limit = (uint64_t)s->opt.maxmemory;
+    if (s->executor->armed & GATE_PAUSE)
+        return true; /* a pause keeps the data as they are */
     if (limit == 0 || mem_used() <= limit) {
         if (s->stats.eviction_exceeding_since_us != 0)
             note_memory(&s->stats, false);
@@ -263,6 +265,22 @@ static bool gate_memory(struct call *call)
     return false;
 }
 
+/* The transaction's writes count as EXEC's own. */
+static uint32_t all_flags(const struct call *call)
+{
+    const struct transaction *t = is_exec(call->command) ? call->client->transaction : NULL;
+    return call->command->flags | (t != NULL ? t->all_flags : 0);
+}
+
+/* There are no replicas, and so never enough. */
+static bool gate_replicas(struct call *call)
+{
+    if (!(all_flags(call) & CMD_WRITE))
+        return true;
+    reply_error(call->reply, "NOREPLICAS Not enough good replicas to write.");
+    return false;
+}
+
 /* Redis's words: to it, who monitors is a kind of replica. */
 static bool gate_monitoring(struct call *call)
 {
@@ -272,23 +290,15 @@ static bool gate_monitoring(struct call *call)
     return false;
 }
 
-static bool may_write(const struct call *call)
-{
-    const struct client *c = call->client;
-    uint32_t flags = call->command->flags;
-    if (is_exec(call->command) && c->transaction != NULL)
-        flags |= c->transaction->all_flags;
-    return flags & (CMD_WRITE | CMD_MAY_REPLICATE);
-}
-
 /* A call that waits is no error: it is held, with all that the client sends after it. */
 static bool gate_pause(struct call *call)
 {
     struct executor *ex = call->server->executor;
     struct client *c = call->client;
-    if (c->conn == NULL || !(ex->paused_all || may_write(call)))
+    if (c->conn == NULL || !(ex->paused_all || all_flags(call) & (CMD_WRITE | CMD_MAY_REPLICATE)))
         return true;
     c->flags |= CLIENT_PAUSED;
+    call->server->clients.paused++;
     conn_hold(c->conn, call->command, call->argv, call->argc);
     return false;
 }
@@ -311,9 +321,10 @@ static const struct {
     enum gate gate;
     bool (*pass)(struct call *call);
 } gates[] = {
-    {GATE_PROTECTED, gate_protected}, {GATE_UNAUTHENTICATED, gate_unauthenticated},
-    {GATE_MEMORY, gate_memory},       {GATE_MONITORING, gate_monitoring},
-    {GATE_PAUSE, gate_pause},         {GATE_MULTI, gate_multi},
+    {GATE_PROTECTED, gate_protected},   {GATE_UNAUTHENTICATED, gate_unauthenticated},
+    {GATE_MEMORY, gate_memory},         {GATE_REPLICAS, gate_replicas},
+    {GATE_MONITORING, gate_monitoring}, {GATE_PAUSE, gate_pause},
+    {GATE_MULTI, gate_multi},
 };
 
 static bool pass_gates(struct call *call, uint32_t armed)
@@ -568,7 +579,6 @@ static void run_batch(struct server *s, struct executor *ex)
             continue;
         if (!outlimit_check(c) && reply_bytes(&c->reply) > REPLY_CHUNK * 16) {
             conn_flush(c->conn); /* a long pipeline of long replies */
-            outlimit_check(c);
             c->conn->choked = outlimit_choked(c);
         }
     }
@@ -614,6 +624,7 @@ void executor_pause(struct server *s, int64_t until_ms, bool all)
     if (!paused || until_ms > ex->paused_until_ms)
         ex->paused_until_ms = until_ms;
     ex->paused_all = all || (paused && ex->paused_all);
+    s->keys->keep_expired = true; /* who sees the keys sees none go */
     executor_arm(s, GATE_PAUSE, true);
 }
 
@@ -621,6 +632,7 @@ void executor_unpause(struct server *s)
 {
     struct executor *ex = s->executor;
     executor_arm(s, GATE_PAUSE, false);
+    s->keys->keep_expired = false;
     ex->paused_until_ms = 0;
     ex->paused_all = false;
     for (struct client *c = s->clients.first; c != NULL; c = c->next)
@@ -628,6 +640,7 @@ void executor_unpause(struct server *s)
             c->flags &= ~(uint32_t)CLIENT_PAUSED;
             conn_mark_ready(c->conn);
         }
+    s->clients.paused = 0;
 }
 
 int64_t executor_paused_until(const struct server *s)

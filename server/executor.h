@@ -16,9 +16,10 @@ enum gate {
     GATE_PROTECTED = 1 << 0,       /* command: DEBUG and the like, unless the configuration allows them */
     GATE_UNAUTHENTICATED = 1 << 1, /* client: NOAUTH unless the command needs none */
     GATE_MEMORY = 1 << 2,          /* server: maxmemory is set: evict, or refuse */
-    GATE_MONITORING = 1 << 3,      /* client: it gave MONITOR and has no business with keys */
-    GATE_PAUSE = 1 << 4,           /* server: CLIENT PAUSE: the client waits */
-    GATE_MULTI = 1 << 5,           /* client: queue instead of running */
+    GATE_REPLICAS = 1 << 3,        /* server: min-replicas-to-write: writes need replicas */
+    GATE_MONITORING = 1 << 4,      /* client: it gave MONITOR and has no business with keys */
+    GATE_PAUSE = 1 << 5,           /* server: CLIENT PAUSE: the client waits */
+    GATE_MULTI = 1 << 6,           /* client: queue instead of running */
 };
 
 struct executor *executor_create(struct server *s);

@@ -125,7 +125,7 @@ static void write_clients(struct server *s, struct text *out)
     field_int(out, "maxclients", s->opt.maxclients);
     field_count(out, "client_recent_max_input_buffer", s->stats.input_max);
     field_count(out, "client_recent_max_output_buffer", s->stats.output_max);
-    field_count(out, "blocked_clients", s->clients.blocked);
+    field_count(out, "blocked_clients", s->clients.blocked + s->clients.paused);
     field_int(out, "tracking_clients", 0);
     field_int(out, "pubsub_clients", 0);
     field_count(out, "watching_clients", s->clients.watching);

@@ -340,6 +340,37 @@ static void get_events(const struct option_row *row, const void *field, struct t
             text_addf(out, "%c", events[i].letter);
 }
 
+/* -- secrets: any bytes, zero bytes included --------------------------------------------------- */
+
+static bool set_secret(const struct option_row *row, void *field, const struct bytes *words,
+                       int count, struct option_error *error)
+{
+    (void)row, (void)count, (void)error;
+    struct text secret = {0};
+    text_add(&secret, words[0]);
+    text_fini(field);
+    *(struct text *)field = secret;
+    return true;
+}
+
+static void get_secret(const struct option_row *row, const void *field, struct text *out)
+{
+    (void)row;
+    text_add(out, text_view(field));
+}
+
+static void own_secret(void *field)
+{
+    struct text *secret = field, plain = *secret;
+    *secret = (struct text){0};
+    text_add(secret, text_view(&plain));
+}
+
+static void end_secret(void *field)
+{
+    text_fini(field);
+}
+
 /* -- texts with a form of their own ------------------------------------------------------------ */
 
 /* An absolute path, so that it means the same whatever is changed later; "" is where the process
@@ -408,6 +439,8 @@ const struct option_kind kind_output_limits = {
     0, ANY, true, set_output_limits, get_output_limits, NULL, NULL};
 const struct option_kind kind_oom_values = {0,    ANY, true, set_oom_values, get_oom_values,
                                             NULL, NULL};
+const struct option_kind kind_secret = {1,          1,          false,     set_secret,
+                                        get_secret, own_secret, end_secret};
 const struct option_kind kind_percentiles = TEXT_KIND(0, ANY, true, set_percentiles);
 const struct option_kind kind_events = {1, 1, false, set_events, get_events, NULL, NULL};
 const struct option_kind kind_dir = TEXT_KIND(1, 1, false, set_dir);

@@ -19,6 +19,7 @@
 #include "server/log.h"
 #include "server/network.h"
 #include "server/option_kinds.h"
+#include "server/outlimit.h"
 #include "server/resources.h"
 #include "server/server.h"
 #include "server/slowlog.h"
@@ -119,6 +120,22 @@ static bool apply_thresholds(struct server *s, struct option_error *error)
     return true;
 }
 
+static bool apply_min_replicas(struct server *s, struct option_error *error)
+{
+    (void)error;
+    executor_arm(s, GATE_REPLICAS,
+                 s->opt.min_replicas_to_write > 0 && s->opt.min_replicas_max_lag > 0);
+    return true;
+}
+
+static bool apply_output_limits(struct server *s, struct option_error *error)
+{
+    (void)error;
+    for (struct client *c = s->clients.first; c != NULL; c = c->next)
+        outlimit_refresh(c);
+    return true;
+}
+
 static bool apply_slowlog(struct server *s, struct option_error *error)
 {
     (void)error;
@@ -153,8 +170,7 @@ static bool apply_syslog(struct server *s, struct option_error *error)
 static bool apply_requirepass(struct server *s, struct option_error *error)
 {
     (void)error;
-    for (struct client *c = s->clients.first; c != NULL && s->opt.requirepass[0] == '\0';
-         c = c->next)
+    for (struct client *c = s->clients.first; c != NULL && s->opt.requirepass.len == 0; c = c->next)
         client_authenticate(c);
     return true;
 }
@@ -230,6 +246,9 @@ static const struct {
     {OPTION_slowlog_log_slower_than, apply_thresholds, true},
     {OPTION_latency_monitor_threshold, apply_thresholds, false},
     {OPTION_latency_tracking, apply_thresholds, false},
+    {OPTION_min_replicas_to_write, apply_min_replicas, true},
+    {OPTION_min_replicas_max_lag, apply_min_replicas, false},
+    {OPTION_client_output_buffer_limit, apply_output_limits, false},
     {OPTION_slowlog_max_len, apply_slowlog, true},
     {OPTION_hz, apply_hz, true},
     {OPTION_requirepass, apply_requirepass, true},

@@ -29,6 +29,11 @@ static bool over_soft_limit(struct client *c, const struct output_limit *limit, 
     return now - c->soft_limit_since_ms > (int64_t)limit->soft_seconds * 1000;
 }
 
+void outlimit_refresh(struct client *c)
+{
+    c->reply.limit = limit_of(c)->hard;
+}
+
 bool outlimit_check(struct client *c)
 {
     if (c->conn == NULL || c->flags & (CLIENT_CLOSE_NOW | CLIENT_CLOSE_AFTER_REPLY))
@@ -37,8 +42,8 @@ bool outlimit_check(struct client *c)
     size_t waiting = reply_memory(&c->reply);
     if (waiting > c->server->stats.output_max)
         c->server->stats.output_max = waiting;
-    bool hard = limit->hard != 0 && waiting >= limit->hard;
-    if (!(c->flags & CLIENT_AUTHENTICATED) && c->server->opt.requirepass[0] != '\0')
+    bool hard = c->reply.full || (limit->hard != 0 && waiting >= limit->hard);
+    if (!(c->flags & CLIENT_AUTHENTICATED) && c->server->opt.requirepass.len > 0)
         hard |= reply_bytes(&c->reply) > OUTPUT_UNAUTHENTICATED;
     if (!hard && !over_soft_limit(c, limit, waiting))
         return false;

@@ -11,6 +11,8 @@ enum { OUTPUT_CHOKE = 64 * 1024 * 1024 };
 /* Who has not given the password gets errors, and may not let many of them wait (CVE-2025-21605). */
 enum { OUTPUT_UNAUTHENTICATED = 1024 };
 
+/* Take over the hard limit of its class: call when either has changed. */
+void outlimit_refresh(struct client *c);
 /* Close the client if client-output-buffer-limit says so. True if it was closed. */
 bool outlimit_check(struct client *c);
 /* Should its requests wait until it has read more? */

@@ -43,7 +43,7 @@ struct server {
         struct client *first, *last;
         uint64_t count, next_id;
         struct client *first_monitor; /* monitor.h */
-        uint64_t monitors, blocked, watching;
+        uint64_t monitors, blocked, paused, watching;
     } clients;
     struct transaction *spare_transactions; /* owned; kept by transaction.c for reuse */
     uint32_t spare_count;

@@ -23,7 +23,7 @@ static bool is_secret(struct bytes given, struct bytes secret)
 /* There is one user, default, whose password is requirepass; without one, any password is right. */
 static bool login_or_reply(struct call *call, struct bytes user, struct bytes password)
 {
-    struct bytes secret = bytes_of_text(call->server->opt.requirepass);
+    struct bytes secret = text_view(&call->server->opt.requirepass);
     bool known = bytes_equal(user, bytes_of_text("default"));
     if (!known || (secret.len > 0 && !is_secret(password, secret))) {
         call->server->stats.auth_denied++;
@@ -40,7 +40,7 @@ static void cmd_auth(struct call *call)
         reply_syntax_error(call);
         return;
     }
-    if (call->argc == 2 && call->server->opt.requirepass[0] == '\0') {
+    if (call->argc == 2 && call->server->opt.requirepass.len == 0) {
         reply_error(call->reply,
                     "ERR AUTH <password> called without any password configured for the default "
                     "user. Are you sure your configuration is correct?");
@@ -95,7 +95,7 @@ static bool admit_or_reply(struct call *call, const struct hello *hello)
     if (hello->user.ptr != NULL && !login_or_reply(call, hello->user, hello->password))
         return false;
     if ((call->client->flags & CLIENT_AUTHENTICATED) == 0 &&
-        call->server->opt.requirepass[0] != '\0') {
+        call->server->opt.requirepass.len > 0) {
         reply_error(call->reply,
                     "NOAUTH HELLO must be called with the client already authenticated, otherwise "
                     "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "

@@ -133,7 +133,7 @@ static void reply_repeated(struct call *call, const struct hash_at *at, uint64_t
     if (!from_table && p.count == 0)
         count = 0;
     reply_drawn_count(call, count, parts);
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && !reply_is_full(call->reply); i++) {
         struct hash_field f;
         if (from_table)
             hash_random(at->e, &f);

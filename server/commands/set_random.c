@@ -46,7 +46,7 @@ static void reply_repeated(struct call *call, const struct entry *e, uint64_t co
     uint64_t all = set_count(e);
     struct set_member m;
     reply_array(call->reply, (int64_t)count);
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && !reply_is_full(call->reply); i++) {
         if (places != NULL)
             set_read(e, places[random_below(all)], &m);
         else

@@ -20,7 +20,7 @@ static int begin(void **state)
 {
     struct server *s = calloc(1, sizeof(*s));
     s->keys = keyspace_create(16);
-    s->opt.requirepass = "";
+    s->opt.requirepass = (struct text){0};
     s->opt.unixsocket = "";
     *state = s;
     return 0;
@@ -32,6 +32,7 @@ static int end(void **state)
     while (s->clients.first != NULL)
         client_destroy(s->clients.first);
     reply_pool_fini(&s->reply_pool);
+    text_fini(&s->opt.requirepass);
     keyspace_destroy(s->keys);
     free(s);
     return 0;
@@ -84,7 +85,7 @@ static void test_authentication(void **state)
     struct client *c = client_create(s);
     assert_true(c->flags & CLIENT_AUTHENTICATED);
     assert_false(c->gates & GATE_UNAUTHENTICATED);
-    s->opt.requirepass = "secret";
+    text_add(&s->opt.requirepass, bytes_of_text("secret"));
     struct client *late = client_create(s);
     assert_true(c->flags & CLIENT_AUTHENTICATED); /* who is in stays in */
     assert_false(late->flags & CLIENT_AUTHENTICATED);

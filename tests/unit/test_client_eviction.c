@@ -20,7 +20,7 @@ static int begin(void **state)
 {
     struct server *s = calloc(1, sizeof(*s));
     s->keys = keyspace_create(16);
-    s->opt.requirepass = "";
+    s->opt.requirepass = (struct text){0};
     s->opt.unixsocket = "";
     s->log = log_create();
     log_set_level(s->log, LOG_LEVEL_NOTHING);

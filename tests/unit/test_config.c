@@ -118,7 +118,7 @@ static void test_defaults_are_those_of_redis(void **state)
     assert_int_equal(o.port, 6379);
     assert_int_equal(o.maxmemory_policy, EVICT_NONE);
     assert_int_equal(o.loglevel, LOG_LEVEL_NOTICE);
-    assert_string_equal(o.requirepass, "");
+    assert_int_equal(o.requirepass.len, 0);
     assert_int_equal(o.client_output_buffer_limit[1].soft, 64 << 20);
     assert_shows(&o, "save", "3600 1 300 100 60 10000");
     assert_shows(&o, "bind", "* -::*");
@@ -210,6 +210,9 @@ static void test_a_copy_owns_what_it_shows(void **state)
     assert_shows(&copy, "requirepass", "one");
     assert_shows(&copy, "save", "3600 1 300 100 60 10000");
     assert_shows(&copy, "bind", "* -::*");
+    struct bytes zero = bytes_of("a\0b", 3);
+    assert_true(options_set(&copy, OPTION_requirepass, &zero, 1, &error));
+    assert_true(bytes_equal(text_view(&copy.requirepass), zero));
     options_fini(&copy);
 }
 
@@ -231,7 +234,7 @@ static void test_file_syntax(void **state)
         "5 6 7 8");
     assert_int_equal(o.port, 7000);
     assert_string_equal(o.proc_title_template, "{title} A");
-    assert_string_equal(o.requirepass, "a b");
+    assert_string_equal(o.requirepass.data, "a b");
     assert_int_equal(o.rename_command.count, 4);
     assert_string_equal(o.rename_command.items[1], "");
     assert_int_equal(o.bind.count, 2);

@@ -302,6 +302,34 @@ static void test_move(void **state)
     check(&f->reply, "$-1\r\n");
 }
 
+/* A full reply takes no more, whatever comes: it stays near its limit, and what is owned still ends. */
+static void test_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct reply *r = &f->reply;
+    char block[REPLY_CHUNK] = {0};
+    r->limit = 2 * REPLY_CHUNK;
+    struct reply_mark start = reply_mark(r);
+    reply_raw(r, bytes_of(block, 100));
+    assert_false(reply_is_full(r));
+    for (int i = 0; i < 100; i++)
+        reply_bulk(r, bytes_of(block, i % 2 == 0 ? sizeof block : 100));
+    assert_true(reply_is_full(r));
+    assert_int_equal(reply_memory(r), r->limit);
+    size_t bytes = reply_bytes(r);
+    reply_bulk_owned(r, bytes_of(block, 5), &f->released, note_release);
+    assert_int_equal(f->released, 1);
+    reply_ok(r);
+    reply_array_at(r, start, 3);
+    assert_int_equal(reply_bytes(r), bytes);
+    reply_rewind(r, start);
+    reply_error(r, "ERR counts");
+    reply_bulk_owned(r, bytes_of(block, 5), &f->released, note_release);
+    assert_int_equal(f->released, 2);
+    assert_int_equal(f->errors.count, 1);
+    assert_true(reply_is_full(r));
+}
+
 /* -- against a model --------------------------------------------------------------------------- */
 
 enum { MODEL_MAX = 4 << 20, DEPTH_MAX = 4, REST = 40 };
@@ -436,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_counts_known_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rewind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_move, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_random_replies, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
