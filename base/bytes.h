@@ -30,9 +30,29 @@ static inline struct bytes bytes_of_text(const char *text)
     return (struct bytes){text, strlen(text)};
 }
 
+/* Are these eight bytes the same? */
+static inline bool bytes_equal_word(const char *a, const char *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x == y;
+}
+
+/* Names of usual lengths are compared here: memcmp() reads whole vectors, and behind a short name in a table that is
+ * often a cache line which nobody has fetched. */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
-    return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+    enum { WORD = 8, SHORT = 32 };
+    if (a.len != b.len)
+        return false;
+    if (a.len < WORD || a.len > SHORT)
+        return memcmp(a.ptr, b.ptr, a.len) == 0;
+    size_t last = a.len - WORD;
+    for (size_t i = 0; i < last; i += WORD)
+        if (!bytes_equal_word(a.ptr + i, b.ptr + i))
+            return false;
+    return bytes_equal_word(a.ptr + last, b.ptr + last);
 }
 
 /* Compare with a NUL-terminated ASCII word, ignoring case: how options and subcommands are matched. */
