@@ -34,6 +34,7 @@
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \
     X(connection_commands)                                                                         \
+    X(blocking_commands)                                                                           \
     X(scan_commands)                                                                               \
     X(object_commands)                                                                             \
     X(compare_commands)                                                                            \
