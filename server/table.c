@@ -35,6 +35,7 @@
     X(transaction_commands)                                                                        \
     X(connection_commands)                                                                         \
     X(blocking_commands)                                                                           \
+    X(sort_commands)                                                                               \
     X(scan_commands)                                                                               \
     X(object_commands)                                                                             \
     X(compare_commands)                                                                            \
