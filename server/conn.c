@@ -92,6 +92,7 @@ static void count_read(struct server *s, struct client *client, size_t count)
     s->stats.reads++;
     s->stats.net_in += count;
     client->net_in += count;
+    client->active_ms = s->keys->now_ms;
     network_turn_begins(s->network);
 }
 
@@ -247,6 +248,18 @@ static void begin_big(struct conn *c)
     c->len = c->pos + p->big_at;
 }
 
+void conn_trim_input(struct conn *c)
+{
+    if (c->big == NULL || c->big_supplied || c->big_have > c->big->len / 2)
+        return;
+    own_buffer(c, c->big_have);
+    memcpy(c->data + c->len, c->big->data, c->big_have);
+    c->len += c->big_have;
+    blob_release(c->big);
+    c->big = NULL;
+    c->parser.big_len = 0; /* until the parser meets it again */
+}
+
 void conn_settle(struct conn *c)
 {
     c->is_settling = false;
@@ -297,6 +310,7 @@ static void count_written(struct conn *c, size_t count)
     s->stats.writes++;
     s->stats.net_out += count;
     c->client->net_out += count;
+    c->client->active_ms = s->keys->now_ms;
 }
 
 static void after_flush(struct conn *c)

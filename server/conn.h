@@ -64,6 +64,8 @@ void conn_hold(struct conn *c, struct command_slot *command, const struct bytes 
 bool conn_has_input(const struct conn *c);
 /* End of the execute phase: bytes that are left move to the own buffer, empty buffers go. */
 void conn_settle(struct conn *c);
+/* A bulk was announced and its sender has stopped: while most of it is missing, the room for it is given back. */
+void conn_trim_input(struct conn *c);
 /* If argv[i].ptr is the data of the big bulk just parsed: the blob, whose reference passes to the caller. */
 struct blob *conn_take_blob(struct conn *c, const char *ptr);
 /* Queue for the executor. */

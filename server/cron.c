@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "server/client.h"
+#include "server/conn.h"
 #include "server/executor.h"
 #include "server/latency.h"
 #include "server/log.h"
@@ -33,6 +34,7 @@ enum {
     COMPACT_RECORDS = 512, /* of an expiry index, each tick */
     COMPACT_DBS = 16,      /* databases looked at, each tick */
     CLIENTS_MIN = 32,      /* clients looked at, at least, each tick */
+    TRIM_AFTER_MS = 2000,  /* silence after which a client's unused room is taken back */
     BUFFER_SECONDS = 8,    /* how long a largest buffer counts as recent */
 };
 
@@ -138,6 +140,12 @@ static void close_if_idle(struct client *c, int64_t now_ms)
     }
 }
 
+static void trim_if_idle(struct client *c, int64_t now_ms)
+{
+    if (c->conn != NULL && now_ms - c->active_ms > TRIM_AFTER_MS)
+        conn_trim_input(c->conn);
+}
+
 /* Forget the seconds that are no longer recent. */
 static void age_buffers(struct recent_buffers *b, int64_t second)
 {
@@ -199,6 +207,7 @@ static void look_at_clients(struct cron *c)
         note_buffers(&c->buffers, client_input_room(at) + at->argument_memory,
                      reply_memory(&at->reply));
         outlimit_check(at);
+        trim_if_idle(at, now_ms);
         close_if_idle(at, now_ms);
         at = next;
     }

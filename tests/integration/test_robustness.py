@@ -4,6 +4,7 @@ Each test runs on the release binary and on the sanitized one.
 """
 import os
 import random
+import re
 import resource
 import socket
 import threading
@@ -111,6 +112,26 @@ class Hostile:
             self.assertLess(self.server.resident_bytes(), 200 * MB + self.overhead())
         self.wait_for_clients(1)
 
+    def test_one_reply_ends_at_the_output_limit(self):
+        """A reply of a thousand million elements is given up where it reaches the limit, and so is its client."""
+        self.good.ask('SADD', 'set', 'member')
+        self.good.ask('HSET', 'hash', 'field', 'value')
+        self.good.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 1000000 0 0')
+        self.addCleanup(lambda: self.good.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 0 0 0'))
+        for request in (('SRANDMEMBER', 'set', -999999999), ('HRANDFIELD', 'hash', -999999999, 'WITHVALUES')):
+            with self.server.raw() as s:
+                s.sendall(encode('MULTI') + encode(*request) + encode('SET', 'behind', 'it') + encode('EXEC'))
+                s.settimeout(10)
+                got = b''
+                try:
+                    while (piece := s.recv(65536)):
+                        got += piece
+                except ConnectionError:
+                    pass
+                self.assertNotIn(b'member', got)
+            self.assertEqual(self.good.ask('GETDEL', 'behind'), b'it')
+        self.wait_for_clients(1)
+
     def overhead(self):
         return 0
 
@@ -151,6 +172,25 @@ class Hostile:
             s.close()
         self.wait_for_clients(1)
         self.assertEqual(self.good.ask('EXISTS', 'big'), 0)
+
+    def test_stalled_bulk_gives_its_room_back(self):
+        """A client announces a bulk, sends a little and stops: its block goes, and it can still finish."""
+        if not IS_REDOUBT:
+            self.skipTest('Redis trims its buffer at other times')
+        body = self.rng.randbytes(10 * MB)
+        for have in (0, 1, 40000):
+            with Wire(self.server) as w:
+                w.send_raw(b'*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$%d\r\n' % len(body) + body[:have])
+                wait_until(lambda: self.largest_client() > len(body), 5, 'a block for the bulk')
+                wait_until(lambda: self.largest_client() < MB, 10, 'the block to go')
+                w.send_raw(body[have:have + 10])
+                time.sleep(0.05)
+                w.send_raw(body[have + 10:] + b'\r\n')
+                self.assertEqual(w.reply(), b'+OK\r\n')
+            self.assertEqual(self.good.ask('GET', 'big'), body)
+
+    def largest_client(self):
+        return max(int(n) for n in re.findall(rb'tot-mem=(\d+)', self.good.ask('CLIENT', 'LIST')))
 
     def test_half_sent_arrays(self):
         sockets = [self.server.raw() for _ in range(50)]
@@ -287,6 +327,29 @@ class Hostile:
                 got += piece
             self.assertEqual(got, expected)
         self.assert_serving()
+
+    def test_pause_keeps_keys_and_counts_who_waits(self):
+        """What dies during a pause is not seen, but goes only behind it; clients held back count as blocked."""
+        expired = self.info('stats', 'expired_keys')
+        self.good.ask('SET', 'dying', 1, 'PX', 20)
+        self.good.ask('CLIENT', 'PAUSE', 60000, 'WRITE')
+        with Wire(self.server) as held, Wire(self.server) as leaves:
+            held.send('SET', 'dying', 2)
+            leaves.send('SET', 'dying', 3)
+            wait_until(lambda: self.info('clients', 'blocked_clients') == 2, 5, 'two that wait')
+            leaves.close()
+            wait_until(lambda: self.info('clients', 'blocked_clients') == 1, 5, 'one that waits')
+            wait_until(lambda: self.good.ask('GET', 'dying') is None, 5, 'the key to die')
+            self.assertEqual(self.info('stats', 'expired_keys'), expired)
+            self.assertEqual(self.good.ask('DBSIZE'), 1)
+            self.good.ask('CLIENT', 'UNPAUSE')
+            self.assertEqual(held.reply(), b'+OK\r\n')
+        self.assertEqual(self.info('clients', 'blocked_clients'), 0)
+        self.assertEqual(self.info('stats', 'expired_keys'), expired + 1)
+        self.assertEqual(self.good.ask('GET', 'dying'), b'2')
+
+    def info(self, section, field):
+        return int(re.search(rb'%s:(\d+)' % field.encode(), self.good.ask('INFO', section))[1])
 
     def test_errors_of_limits_keep_the_connection(self):
         """A refused request of a legal form is answered, and the next one works."""
