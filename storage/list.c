@@ -82,9 +82,7 @@ static unsigned char *splice_listpack(unsigned char *lp, uint64_t index, uint64_
     return lp;
 }
 
-/* -- undo
- * --------------------------------------------------------------------------------------------------
- */
+/* -- undo -------------------------------------------------------------------------------------- */
 
 /* At index, count elements stand where those of before stood. */
 struct spliced {
@@ -395,9 +393,7 @@ uint64_t list_remove(struct keyspace *ks, struct entry *e, enum list_end from, s
     return removed;
 }
 
-/* -- reading
- * -----------------------------------------------------------------------------------------------
- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 /* The run is that of n from here on. */
 static void enter_node(struct list_iter *it, const struct qnode *n)

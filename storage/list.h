@@ -1,9 +1,9 @@
 /*
  * list.h - list values: a listpack while small, a quicklist when not.
  *
- * The entry never moves. Every mutator records its inverse when a section is open: the elements that it removed, where
- * they stood, and how many took their place. A list may be empty only between a mutator and the keyspace_remove() that
- * its caller owes then.
+ * The entry never moves. Every mutator records its inverse when a section is open: the elements
+ * that it removed, where they stood, and how many took their place. A list may be empty only
+ * between a mutator and the keyspace_remove() that its caller owes then.
  *
  * Texts that are handed in must not lie inside the list that changes.
  */
@@ -16,11 +16,13 @@
 /* A new empty list under an absent key. */
 struct entry *list_create(struct keyspace *ks, int db, struct key key);
 /* A new list of these texts (count > 0), in no table. */
-struct entry *list_build(const struct list_limits *limits, struct bytes key, const struct bytes *texts, uint64_t count);
+struct entry *list_build(const struct list_limits *limits, struct bytes key,
+                         const struct bytes *texts, uint64_t count);
 uint64_t list_length(const struct entry *e);
 
 /* Push one after the other, so that the last text is the outermost. */
-void list_push(struct keyspace *ks, struct entry *e, enum list_end end, const struct bytes *texts, int count);
+void list_push(struct keyspace *ks, struct entry *e, enum list_end end, const struct bytes *texts,
+               int count);
 /* Remove count elements (at most all) from an end. */
 void list_drop(struct keyspace *ks, struct entry *e, enum list_end end, uint64_t count);
 /* Keep those from start on up to stop: 0 <= start <= stop < length. */
@@ -28,10 +30,13 @@ void list_trim(struct keyspace *ks, struct entry *e, uint64_t start, uint64_t st
 /* Insert before the index-th element, at most behind the last; replace the index-th. */
 void list_insert(struct keyspace *ks, struct entry *e, uint64_t index, struct bytes text);
 void list_replace(struct keyspace *ks, struct entry *e, uint64_t index, struct bytes text);
-/* Remove up to limit (0: all) elements equal to text, beginning at an end. Returns how many were removed. */
-uint64_t list_remove(struct keyspace *ks, struct entry *e, enum list_end from, struct bytes text, uint64_t limit);
+/* Remove up to limit (0: all) elements equal to text, beginning at an end. Returns how many were
+ * removed. */
+uint64_t list_remove(struct keyspace *ks, struct entry *e, enum list_end from, struct bytes text,
+                     uint64_t limit);
 
-/* -- reading: nothing may change the list meanwhile ------------------------------------------------------------ */
+/* -- reading: nothing may change the list meanwhile
+ * ------------------------------------------------------------ */
 
 struct list_item {
     bool is_int;
@@ -77,10 +82,12 @@ struct list_item list_item_at(struct list_iter *it, const struct entry *e, uint6
 
 static inline bool list_item_matches(const struct list_item *item, const struct list_needle *needle)
 {
-    return item->is_int ? needle->is_int && item->number == needle->number : bytes_equal(item->text, needle->text);
+    return item->is_int ? needle->is_int && item->number == needle->number
+                        : bytes_equal(item->text, needle->text);
 }
 
-static inline struct bytes list_item_text(const struct list_item *item, char scratch[NUMBER_TEXT_MAX])
+static inline struct bytes list_item_text(const struct list_item *item,
+                                          char scratch[NUMBER_TEXT_MAX])
 {
     return item->is_int ? bytes_of(scratch, number_format_i64(scratch, item->number)) : item->text;
 }
@@ -96,7 +103,8 @@ bool list_describe(const struct entry *e, struct list_shape *out);
 /* Debug: abort at the first lie. */
 void list_check(const struct entry *e);
 
-/* -- the row in value.c --------------------------------------------------------------------------------------- */
+/* -- the row in value.c
+ * --------------------------------------------------------------------------------------- */
 void list_free_value(struct entry *e);
 uint64_t list_free_effort(const struct entry *e);
 size_t list_memory(const struct entry *e, uint64_t samples);

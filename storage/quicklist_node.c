@@ -17,9 +17,7 @@ enum {
     COMPRESS_GAIN = 8, /* nor those that would not lose so many bytes */
 };
 
-/* -- limits
- * ------------------------------------------------------------------------------------------------
- */
+/* -- limits ------------------------------------------------------------------------------------ */
 
 static size_t bytes_limit(const struct list_limits *limits)
 {
@@ -54,9 +52,7 @@ bool qnode_allows(const struct list_limits *limits, const struct qnode *n, size_
                                  (uint64_t)n->count + 1);
 }
 
-/* -- making
- * ------------------------------------------------------------------------------------------------
- */
+/* -- making ------------------------------------------------------------------------------------ */
 
 size_t qnode_bytes(const struct qnode *n)
 {
@@ -177,9 +173,7 @@ const unsigned char *qnode_view(const struct qnode *n, unsigned char **temp)
     return *temp;
 }
 
-/* -- room
- * --------------------------------------------------------------------------------------------------
- */
+/* -- room -------------------------------------------------------------------------------------- */
 
 /* Room for want bytes and for some of those that will follow, while the limits let any follow. */
 static size_t grown(const struct list_limits *limits, size_t want)
@@ -229,9 +223,7 @@ void qnode_push(const struct list_limits *limits, struct qnode *n, enum list_end
     n->count++;
 }
 
-/* -- inside
- * ------------------------------------------------------------------------------------------------
- */
+/* -- inside ------------------------------------------------------------------------------------ */
 
 /* Where the inner-th element begins (or the elements end), from the elements' start. */
 static size_t offset_of(const struct qnode *n, uint32_t inner)
@@ -374,9 +366,7 @@ void qnode_join(struct qnode *a, struct qnode *b)
     destroy(b);
 }
 
-/* -- checks
- * ------------------------------------------------------------------------------------------------
- */
+/* -- checks ------------------------------------------------------------------------------------ */
 
 void qnode_check(const struct qnode *n)
 {

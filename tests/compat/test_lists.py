@@ -6,7 +6,7 @@ import os
 import random
 import unittest
 
-from servers import REDIS, REDOUBT, Server
+from servers import IS_REDOUBT, REDIS, REDOUBT, Server
 from wire import Wire
 
 SEED = int(os.environ.get('SEED', random.randrange(10 ** 9)))
@@ -117,7 +117,7 @@ class Lists(unittest.TestCase):
             raise unittest.SkipTest('there is no redis-server to compare with')
         print(f'SEED={SEED} COMMANDS={COMMANDS}', flush=True)
         cls.redis = cls.enterClassContext(Server(REDIS))
-        cls.redoubt = cls.enterClassContext(Server(REDOUBT))
+        cls.redoubt = cls.enterClassContext(Server(REDOUBT, **{'enable-debug-command': 'yes'}))
 
     def setUp(self):
         self.rng = random.Random(f'{SEED} {self.id()}')
@@ -153,6 +153,25 @@ class Lists(unittest.TestCase):
             self.compare(pair, dataset(self.rng))
             self.compare(pair, [words for _ in range(BATCH) for words in (
                 sort(self.rng), ['LRANGE', 'a', 0, -1], ['LRANGE', 'stored', 0, -1])])
+
+    @unittest.skipUnless(IS_REDOUBT, 'MULTI ROLLBACK is ours')
+    def test_rollback(self):
+        """A transaction that fails leaves no trace, in whatever form the lists are."""
+        with Wire(self.redoubt) as w:
+            def state():
+                return [w.ask('DEBUG', 'DIGEST'), *[w.ask('OBJECT', 'ENCODING', k) for k in KEYS]]
+
+            w.ask('FLUSHALL')
+            w.ask('SET', 'string', 'x')
+            for i in range(COMMANDS // 40):
+                if i % 50 == 0:
+                    w.ask('CONFIG', 'SET', 'list-max-listpack-size', self.rng.choice([-2, -1, 1, 3, 16]),
+                          'list-compress-depth', self.rng.randint(0, 2))
+                before = state()
+                some = [command(self.rng) for _ in range(self.rng.randint(1, 25))]
+                w.pipeline([['MULTI', 'ROLLBACK'], *some, *self.rng.choice([[], [['LPUSH', 'string', 'x']]])])
+                if not isinstance(w.ask('EXEC'), list):
+                    self.assertEqual(state(), before, f'SEED={SEED}: {some}')
 
 
 if __name__ == '__main__':

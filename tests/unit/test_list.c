@@ -294,9 +294,7 @@ static void test_sections_are_taken_back(void **state)
         sections(every[i], 150);
 }
 
-/* -- forms
- * -------------------------------------------------------------------------------------------------
- */
+/* -- forms ------------------------------------------------------------------------------------- */
 
 static struct entry *list_of(struct keyspace *ks, int count, size_t len)
 {
