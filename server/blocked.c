@@ -193,6 +193,14 @@ static void wait_end(struct wait *w)
         conn_mark_ready(c->conn);
 }
 
+/* A request that ends without having been served counts as a call, once. */
+static void count_in_vain(struct wait *w, bool failed)
+{
+    w->client->server->stats.commands++;
+    w->request.command->calls++;
+    w->request.command->failed += failed;
+}
+
 static void on_time(uv_timer_t *timer)
 {
     struct wait *w = timer->data;
@@ -204,6 +212,7 @@ static void on_time(uv_timer_t *timer)
         uv_timer_start(timer, on_time, (uint64_t)left, 0);
         return;
     }
+    count_in_vain(w, false);
     w->on_timeout(&c->reply);
     wait_end(w);
 }
@@ -348,6 +357,7 @@ bool blocked_unblock(struct client *c, bool with_error)
     struct wait *w = c->wait;
     if (w == NULL)
         return false;
+    count_in_vain(w, with_error);
     if (with_error)
         reply_error(&c->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
     else
