@@ -199,7 +199,7 @@ static void reply_sample(struct call *call, const struct entry *e, int64_t count
     if (count < 0) {
         uint64_t wanted = (uint64_t)-count;
         zset_reply_count(call->reply, wanted, with_scores);
-        for (; wanted > 0; wanted--)
+        for (; wanted > 0 && !reply_is_full(call->reply); wanted--)
             reply_ranked(call, e, random_below(all), with_scores);
         return;
     }

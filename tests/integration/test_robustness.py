@@ -116,9 +116,11 @@ class Hostile:
         """A reply of a thousand million elements is given up where it reaches the limit, and so is its client."""
         self.good.ask('SADD', 'set', 'member')
         self.good.ask('HSET', 'hash', 'field', 'value')
+        self.good.ask('ZADD', 'zset', 1, 'member')
         self.good.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 1000000 0 0')
         self.addCleanup(lambda: self.good.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 0 0 0'))
-        for request in (('SRANDMEMBER', 'set', -999999999), ('HRANDFIELD', 'hash', -999999999, 'WITHVALUES')):
+        for request in (('SRANDMEMBER', 'set', -999999999), ('HRANDFIELD', 'hash', -999999999, 'WITHVALUES'),
+                        ('ZRANDMEMBER', 'zset', -999999999)):
             with self.server.raw() as s:
                 s.sendall(encode('MULTI') + encode(*request) + encode('SET', 'behind', 'it') + encode('EXEC'))
                 s.settimeout(10)
