@@ -65,19 +65,25 @@ static struct reply_chunk *chunk_create(struct reply *r, uint32_t room)
 
 static void chunk_destroy(struct reply *r, struct reply_chunk *chunk)
 {
-    struct reply_pool *pool = r->pool;
     bool is_reference = chunk->room == 0;
     r->memory -= sizeof *chunk + (is_reference ? chunk->len : chunk->room);
     if (is_reference)
         chunk->release(chunk->owner);
+    mem_free_sized(chunk, sizeof *chunk + chunk->room);
+}
+
+static void chunk_give_back(struct reply *r, struct reply_chunk *chunk)
+{
+    struct reply_pool *pool = r->pool;
     uint32_t keep = pool->keep != 0 ? pool->keep : POOL_KEEP;
-    if (chunk->room == CHUNK_ROOM && pool->count < keep && !POOL_IS_OFF) {
-        chunk->next = pool->free;
-        pool->free = chunk;
-        pool->count++;
+    if (chunk->room != CHUNK_ROOM || pool->count >= keep || POOL_IS_OFF) {
+        chunk_destroy(r, chunk);
         return;
     }
-    mem_free_sized(chunk, sizeof *chunk + chunk->room);
+    r->memory -= REPLY_CHUNK;
+    chunk->next = pool->free;
+    pool->free = chunk;
+    pool->count++;
 }
 
 void reply_pool_fini(struct reply_pool *pool)
@@ -120,7 +126,7 @@ static size_t chunk_len(const struct reply *r, const struct reply_chunk *chunk)
     return chunk == r->last ? (size_t)(r->at - chunk->data) : chunk->len;
 }
 
-static void drop_first(struct reply *r)
+static struct reply_chunk *take_first(struct reply *r)
 {
     struct reply_chunk *chunk = r->first;
     r->first = chunk->next;
@@ -131,7 +137,13 @@ static void drop_first(struct reply *r)
         r->last = NULL;
         r->at = r->end = NULL;
     }
-    chunk_destroy(r, chunk);
+    return chunk;
+}
+
+static void clear(struct reply *r)
+{
+    while (r->first != NULL)
+        chunk_give_back(r, take_first(r));
 }
 
 void reply_init(struct reply *r, struct reply_pool *pool, struct reply_errors *errors)
@@ -142,7 +154,7 @@ void reply_init(struct reply *r, struct reply_pool *pool, struct reply_errors *e
 void reply_fini(struct reply *r)
 {
     while (r->first != NULL)
-        drop_first(r);
+        chunk_destroy(r, take_first(r));
 }
 
 size_t reply_bytes(const struct reply *r)
@@ -571,31 +583,31 @@ void reply_rewind(struct reply *r, struct reply_mark mark)
 {
     struct reply_chunk *chunk = mark.chunk;
     if (chunk == NULL) {
-        reply_fini(r);
+        clear(r);
         return;
     }
     while (chunk->next != NULL) {
         struct reply_chunk *next = chunk->next;
         chunk->next = next->next;
-        chunk_destroy(r, next);
+        chunk_give_back(r, next);
     }
     r->closed = mark.closed;
     set_last(r, chunk, mark.len);
     if (reply_bytes(r) == 0)
-        reply_fini(r);
+        clear(r);
 }
 
 void reply_move(struct reply *r, struct reply *from)
 {
     size_t bytes = reply_bytes(from);
     if (r->muted || r->full || from->first == NULL) {
-        reply_fini(from);
+        clear(from);
         return;
     }
     if (bytes <= (size_t)(r->end - r->at)) {
         reply_copy(from, r->at);
         r->at += bytes;
-        reply_fini(from);
+        clear(from);
         return;
     }
     close_last(r);
@@ -632,7 +644,7 @@ void reply_sent(struct reply *r, size_t count)
     r->sent += count;
     while (r->first != NULL && r->sent >= chunk_len(r, r->first)) {
         size_t over = r->sent - chunk_len(r, r->first);
-        drop_first(r);
+        chunk_give_back(r, take_first(r));
         r->sent = over;
     }
 }

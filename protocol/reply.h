@@ -58,6 +58,7 @@ struct reply {
 };
 
 void reply_init(struct reply *r, struct reply_pool *pool, struct reply_errors *errors);
+/* What waits is dropped. Its memory is free at once, not kept in the pool: a receiver who took too much is told to go. */
 void reply_fini(struct reply *r);
 /* Bytes waiting; memory they take (chunks, and the whole of referenced values). */
 size_t reply_bytes(const struct reply *r);
