@@ -18,6 +18,7 @@
 enum {
     SLOTS = 62, /* a leaf fills a block of 768 bytes */
     FEW = SLOTS / 3,
+    ENOUGH = 8, /* free slots that make it worth while to use them before splitting */
     LONG_NAME = 255,
     PREFETCH = 6,
 };
@@ -36,7 +37,7 @@ struct inner {
     uint64_t counts[SLOTS]; /* members below each child */
 };
 
-/* -- members -------------------------------------------------------------------------------- */
+/* -- members ----------------------------------------------------------------------------------- */
 
 static size_t ranked_size(size_t len)
 {
@@ -92,7 +93,7 @@ bool rank_cut_is_behind(const struct rank_cut *cut, double score, struct bytes n
     }
 }
 
-/* -- searching ------------------------------------------------------------------------------ */
+/* -- searching --------------------------------------------------------------------------------- */
 
 /* What is looked for: the place of a member, or a cut. */
 struct probe {
@@ -231,7 +232,7 @@ uint64_t ranktree_cut(const struct ranktree *t, const struct rank_cut *cut)
     return rank_of(t, &p);
 }
 
-/* -- nodes ---------------------------------------------------------------------------------- */
+/* -- nodes ------------------------------------------------------------------------------------- */
 
 static struct rank_node *node_create(struct ranktree *t, int level)
 {
@@ -325,7 +326,28 @@ static struct rank_node *node_split(struct ranktree *t, struct rank_node *n, int
     return right;
 }
 
-/* -- inserting ------------------------------------------------------------------------------ */
+/* Let child number first and the one behind it have as many slots each. */
+static void share(struct rank_node *n, int first)
+{
+    struct rank_node *left = inner_of(n)->children[first],
+                     *right = inner_of(n)->children[first + 1];
+    int all = left->used + right->used, keep = all / 2;
+    if (left->used < keep) {
+        int count = keep - left->used;
+        slots_move(left, left->used, right, 0, count);
+        slots_move(right, 0, right, count, right->used - count);
+    } else {
+        int count = left->used - keep;
+        slots_move(right, count, right, 0, right->used);
+        slots_move(right, 0, left, keep, count);
+    }
+    left->used = (uint16_t)keep;
+    right->used = (uint16_t)(all - keep);
+    slot_set_child(n, first, left);
+    slot_set_child(n, first + 1, right);
+}
+
+/* -- inserting --------------------------------------------------------------------------------- */
 
 static struct rank_node *leaf_insert(struct ranktree *t, struct rank_node *leaf,
                                      const struct probe *p)
@@ -360,6 +382,22 @@ static struct rank_node *inner_insert(struct ranktree *t, struct rank_node *n, i
     return right;
 }
 
+/* Child number at is full: let a neighbour that has room take some of its slots. Splitting only
+ * where both are full leaves the leaves fuller than splits alone would. */
+static bool relieve(struct rank_node *n, int at)
+{
+    for (int first = at - 1; first <= at; first++) {
+        if (first < 0 || first + 1 >= n->used)
+            continue;
+        if (inner_of(n)->children[first]->used + inner_of(n)->children[first + 1]->used <=
+            2 * SLOTS - ENOUGH) {
+            share(n, first);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Returns a new node that belongs behind this one, or NULL. */
 static struct rank_node *insert_below(struct ranktree *t, struct rank_node *n,
                                       const struct probe *p)
@@ -367,6 +405,8 @@ static struct rank_node *insert_below(struct ranktree *t, struct rank_node *n,
     if (n->level == 0)
         return leaf_insert(t, n, p);
     int at = search_child(n, p);
+    if (inner_of(n)->children[at]->used == SLOTS && relieve(n, at))
+        at = search_child(n, p);
     struct rank_node *child = inner_of(n)->children[at];
     struct rank_node *right = insert_below(t, child, p);
     if (right == NULL) {
@@ -400,7 +440,7 @@ void ranktree_insert(struct ranktree *t, struct ranked *m)
     t->count++;
 }
 
-/* -- removing ------------------------------------------------------------------------------- */
+/* -- removing ---------------------------------------------------------------------------------- */
 
 static void leaf_unlink(struct rank_node *leaf)
 {
@@ -415,7 +455,7 @@ static void refill(struct ranktree *t, struct rank_node *n, int at)
     int first = at > 0 ? at - 1 : at;
     struct rank_node *left = inner_of(n)->children[first],
                      *right = inner_of(n)->children[first + 1];
-    int all = left->used + right->used, keep = all / 2;
+    int all = left->used + right->used;
     if (all <= SLOTS - FEW / 2) {
         slots_move(left, left->used, right, 0, right->used);
         left->used = (uint16_t)all;
@@ -426,19 +466,7 @@ static void refill(struct ranktree *t, struct rank_node *n, int at)
         slot_set_child(n, first, left);
         return;
     }
-    if (left->used < keep) {
-        int count = keep - left->used;
-        slots_move(left, left->used, right, 0, count);
-        slots_move(right, 0, right, count, right->used - count);
-    } else {
-        int count = left->used - keep;
-        slots_move(right, count, right, 0, right->used);
-        slots_move(right, 0, left, keep, count);
-    }
-    left->used = (uint16_t)keep;
-    right->used = (uint16_t)(all - keep);
-    slot_set_child(n, first, left);
-    slot_set_child(n, first + 1, right);
+    share(n, first);
 }
 
 static void remove_below(struct ranktree *t, struct rank_node *n, const struct probe *p)
@@ -474,7 +502,7 @@ void ranktree_remove(struct ranktree *t, const struct ranked *m)
     }
 }
 
-/* -- another score -------------------------------------------------------------------------- */
+/* -- another score ----------------------------------------------------------------------------- */
 
 /* If the member stays between the same neighbours of its leaf: change the score and nothing else.
  */
@@ -508,7 +536,7 @@ void ranktree_rescore(struct ranktree *t, struct ranked *m, double score)
     ranktree_insert(t, m);
 }
 
-/* -- walking -------------------------------------------------------------------------------- */
+/* -- walking ----------------------------------------------------------------------------------- */
 
 struct rank_cursor ranktree_seek(const struct ranktree *t, uint64_t rank)
 {
@@ -561,7 +589,7 @@ void rank_cursor_prev(struct rank_cursor *c)
         *c = (struct rank_cursor){leaf->prev, leaf->prev != NULL ? leaf->prev->used - 1 : 0};
 }
 
-/* -- the whole ------------------------------------------------------------------------------ */
+/* -- the whole --------------------------------------------------------------------------------- */
 
 static void destroy_below(struct ranktree *t, struct rank_node *n)
 {
