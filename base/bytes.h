@@ -1,9 +1,10 @@
 /*
  * bytes.h - a view of bytes that somebody else owns.
  *
- * Every argument, key and value travels through the server as a (pointer, length) pair; nothing here
- * is ever NUL-terminated by contract, and nothing here allocates. A view lives as long as what it
- * points into: a request's arguments until its command has run, an entry's key until the entry moves.
+ * Every argument, key and value travels through the server as a (pointer, length) pair; nothing
+ * here is ever NUL-terminated by contract, and nothing here allocates. A view lives as long as what
+ * it points into: a request's arguments until its command has run, an entry's key until the entry
+ * moves.
  */
 #ifndef REDOUBT_BASE_BYTES_H
 #define REDOUBT_BASE_BYTES_H
@@ -39,8 +40,8 @@ static inline bool bytes_equal_word(const char *a, const char *b)
     return x == y;
 }
 
-/* Names of usual lengths are compared here: memcmp() reads whole vectors, and behind a short name in a table that is
- * often a cache line which nobody has fetched. */
+/* Names of usual lengths are compared here: memcmp() reads whole vectors, and behind a short name
+ * in a table that is often a cache line which nobody has fetched. */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
     enum { WORD = 8, SHORT = 32 };
@@ -55,7 +56,8 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return bytes_equal_word(a.ptr + last, b.ptr + last);
 }
 
-/* Compare with a NUL-terminated ASCII word, ignoring case: how options and subcommands are matched. */
+/* Compare with a NUL-terminated ASCII word, ignoring case: how options and subcommands are matched.
+ */
 static inline bool bytes_is_word(struct bytes a, const char *word)
 {
     size_t len = strlen(word);

@@ -1,8 +1,8 @@
 /*
  * clock.h - the three clocks of the server.
  *
- * Wall time (deadlines of keys, TIME), monotonic time (intervals of the loop), and ticks: the processor's
- * counter, the only clock cheap enough to read once for every command.
+ * Wall time (deadlines of keys, TIME), monotonic time (intervals of the loop), and ticks: the
+ * processor's counter, the only clock cheap enough to read once for every command.
  */
 #ifndef REDOUBT_BASE_CLOCK_H
 #define REDOUBT_BASE_CLOCK_H

@@ -6,7 +6,8 @@
 
 #include "base/bytes.h"
 
-/* Does the whole text match? Time is bounded by pattern.len * text.len, whatever the pattern's stars. */
+/* Does the whole text match? Time is bounded by pattern.len * text.len, whatever the pattern's
+ * stars. */
 bool glob_match(struct bytes pattern, struct bytes text, bool ignore_case);
 
 #endif

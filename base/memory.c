@@ -1,7 +1,8 @@
 /*
  * memory.c - jemalloc, with the per-thread counters it keeps anyway.
  *
- * Under the address sanitizer the plain allocator is used instead: a pool of ours would hide our bugs.
+ * Under the address sanitizer the plain allocator is used instead: a pool of ours would hide our
+ * bugs.
  */
 #include "base/memory.h"
 
@@ -89,8 +90,9 @@ size_t mem_size_of(const void *block)
 
 #define MAX_THREADS 32
 
-/* Where jemalloc keeps the two running totals of each announced thread. A thread that ends leaves its
- * totals behind in freed memory, so only threads that live as long as the server announce themselves. */
+/* Where jemalloc keeps the two running totals of each announced thread. A thread that ends leaves
+ * its totals behind in freed memory, so only threads that live as long as the server announce
+ * themselves. */
 static struct {
     const uint64_t *allocated;
     const uint64_t *freed;

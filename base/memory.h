@@ -1,10 +1,11 @@
 /*
  * memory.h - allocation, and how much of it there is.
  *
- * The allocator is jemalloc. It counts what each thread allocates and frees (its thread.allocatedp and
- * thread.deallocatedp), in usable sizes and at no cost of ours, so used_memory is exact and covers libuv
- * and Lua as well. Small allocations that cannot be refused abort the process when memory runs out;
- * a size that a client chose goes through mem_try_alloc(), whose failure is answered.
+ * The allocator is jemalloc. It counts what each thread allocates and frees (its thread.allocatedp
+ * and thread.deallocatedp), in usable sizes and at no cost of ours, so used_memory is exact and
+ * covers libuv and Lua as well. Small allocations that cannot be refused abort the process when
+ * memory runs out; a size that a client chose goes through mem_try_alloc(), whose failure is
+ * answered.
  */
 #ifndef REDOUBT_BASE_MEMORY_H
 #define REDOUBT_BASE_MEMORY_H

@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* -- integers
- * -----------------------------------------------------------------------------------------------
- */
+/* -- integers ---------------------------------------------------------------------------------- */
 
 enum { U64_DIGITS = 20, SAFE_DIGITS = 19 }; /* 19 digits never overflow a uint64 */
 
@@ -268,9 +266,7 @@ size_t number_format_long_double(char buf[NUMBER_LONG_DOUBLE_MAX], long double v
     return (size_t)len;
 }
 
-/* -- sizes
- * --------------------------------------------------------------------------------------------------
- */
+/* -- sizes ------------------------------------------------------------------------------------- */
 
 bool number_parse_memory(struct bytes text, uint64_t *out)
 {

@@ -4,8 +4,8 @@
  * Invariant: a reply that has chunks ends in one with room of its own, and at..end is what is free
  * of it; a reply without chunks has at == end, so that one comparison sends both cases to
  * open_room(). A chunk that is not the last may have free room too: nothing is split across chunks
- * but the bytes of long texts. A full reply gives up the free room of its last chunk, and so comes to
- * open_room(), too, which is the only place that looks at the limit.
+ * but the bytes of long texts. A full reply gives up the free room of its last chunk, and so comes
+ * to open_room(), too, which is the only place that looks at the limit.
  */
 #include "protocol/reply.h"
 
@@ -27,9 +27,7 @@ enum {
     FORMAT_ROOM = 1024,
 };
 
-/* -- chunks
- * -----------------------------------------------------------------------------------------------
- */
+/* -- chunks ------------------------------------------------------------------------------------ */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POOL_IS_OFF                                                                                \
@@ -172,9 +170,7 @@ bool reply_is_full(const struct reply *r)
     return r->full;
 }
 
-/* -- bytes
- * --------------------------------------------------------------------------------------------------
- */
+/* -- bytes ------------------------------------------------------------------------------------- */
 
 static __attribute__((noinline)) char *open_room(struct reply *r)
 {
@@ -292,9 +288,7 @@ void reply_raw(struct reply *r, struct bytes encoded)
     put(r, encoded.ptr, encoded.len);
 }
 
-/* -- scalars
- * ------------------------------------------------------------------------------------------------
- */
+/* -- scalars ----------------------------------------------------------------------------------- */
 
 void reply_ok(struct reply *r)
 {
@@ -622,9 +616,7 @@ void reply_move(struct reply *r, struct reply *from)
     from->closed = from->memory = 0;
 }
 
-/* -- sending
- * ------------------------------------------------------------------------------------------------
- */
+/* -- sending ----------------------------------------------------------------------------------- */
 
 int reply_spans(struct reply *r, struct reply_span *spans, int max)
 {

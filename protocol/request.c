@@ -42,9 +42,7 @@ void arg_list_reserve(struct arg_list *list, uint32_t extra)
     list->args = mem_resize(list->args, (size_t)list->room * sizeof *list->args);
 }
 
-/* -- limits
- * -----------------------------------------------------------------------------------------------
- */
+/* -- limits ------------------------------------------------------------------------------------ */
 
 static inline size_t most_args(const struct request_limits *limits)
 {
@@ -325,9 +323,7 @@ enum request_step request_feed(struct request_parser *p, char *bytes, size_t len
     return feed_slow(p, bytes, len, limits, list, eaten);
 }
 
-/* -- words
- * -------------------------------------------------------------------------------------------------
- */
+/* -- words ------------------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {

@@ -1,9 +1,9 @@
 /*
  * blocked.c - lines of clients at keys.
  *
- * A client that waits has one struct wait with a place in the line of each of its keys. Lines live in a table a
- * database, keyed by name; a line without places goes. db.awaited counts lines, so that a change of a key costs one
- * branch while nobody waits in its database.
+ * A client that waits has one struct wait with a place in the line of each of its keys. Lines live
+ * in a table a database, keyed by name; a line without places goes. db.awaited counts lines, so
+ * that a change of a key costs one branch while nobody waits in its database.
  */
 #include "server/blocked.h"
 
@@ -40,7 +40,8 @@ struct line {
     char name[];
 };
 
-/* One blocked client. The timer's memory belongs to libuv until its close callback, and so does all of this. */
+/* One blocked client. The timer's memory belongs to libuv until its close callback, and so does all
+ * of this. */
 struct wait {
     uv_timer_t timer;
     struct client *client; /* NULL: over */
@@ -305,8 +306,8 @@ static bool has_what_it_waits_for(struct server *s, const struct line *line, con
     return e != NULL && entry_type(e) == w->type;
 }
 
-/* Everybody who is in line now tries once. A wait that ends meanwhile has no client any more; its memory stays until
- * libuv closes its timer, which is not before the next turn. */
+/* Everybody who is in line now tries once. A wait that ends meanwhile has no client any more; its
+ * memory stays until libuv closes its timer, which is not before the next turn. */
 static void serve_line(struct server *s, struct line *line)
 {
     size_t count = 0, i = 0;

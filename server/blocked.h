@@ -1,13 +1,15 @@
 /*
  * blocked.h - clients that wait for a key: BLPOP and its family.
  *
- * A blocking command first tries. If there is nothing for it, its handler calls blocked_wait() instead of replying:
- * the request is copied and the client waits in line at each of its keys. Every final change of a key that somebody
- * waits for makes the key ready; when the command (or EXEC) that changed it is over, the clients in its line run their
- * requests again, longest waiting first. One that still finds nothing keeps its place. What these requests
- * change can make further keys ready: they are served until none is.
+ * A blocking command first tries. If there is nothing for it, its handler calls blocked_wait()
+ * instead of replying: the request is copied and the client waits in line at each of its keys.
+ * Every final change of a key that somebody waits for makes the key ready; when the command (or
+ * EXEC) that changed it is over, the clients in its line run their requests again, longest waiting
+ * first. One that still finds nothing keeps its place. What these requests change can make further
+ * keys ready: they are served until none is.
  *
- * Inside EXEC (and scripts) nobody waits: blocked_may_wait() is false, and the handler replies as on a timeout.
+ * Inside EXEC (and scripts) nobody waits: blocked_may_wait() is false, and the handler replies as
+ * on a timeout.
  */
 #ifndef REDOUBT_SERVER_BLOCKED_H
 #define REDOUBT_SERVER_BLOCKED_H
@@ -22,8 +24,8 @@ void blocked_destroy(struct blocked *b);
 
 /* May this call wait? */
 bool blocked_may_wait(const struct call *call);
-/* Wait until one of the keys argv[first_arg .. first_arg + count) is there with this type (for streams: until it has
- * changed in any way). */
+/* Wait until one of the keys argv[first_arg .. first_arg + count) is there with this type (for
+ * streams: until it has changed in any way). */
 struct blocked_for {
     int first_arg, count;
     enum value_type type;

@@ -23,7 +23,7 @@ struct call {
     int db;
     struct keyspace *keys; /* server's */
     struct reply *reply;
-    int hashed_arg;        /* index of the argument whose hash is known, 0: none */
+    int hashed_arg; /* index of the argument whose hash is known, 0: none */
     uint64_t hash;
 };
 
@@ -36,21 +36,23 @@ struct entry *call_find(struct call *call, int i);
 struct entry *call_find_quietly(struct call *call, int i);
 /* Find a key to change: no statistics; stamps the access clock. */
 struct entry *call_find_for_write(struct call *call, int i);
-/* If argv[i] was read into a blob of its own: that blob, whose one reference passes to the caller. Else NULL. */
+/* If argv[i] was read into a blob of its own: that blob, whose one reference passes to the caller.
+ * Else NULL. */
 struct blob *call_take_blob(struct call *call, int i);
 /* Is it of this type? Else answers WRONGTYPE and returns false. NULL (absent) is any type. */
 bool call_type_or_reply(struct call *call, const struct entry *e, enum value_type type);
 
 /* Parse an argument; on failure answer with error (NULL: Redis's usual words) and return false. */
 bool call_i64_or_reply(struct call *call, int i, int64_t *out, const char *error);
-bool call_range_or_reply(struct call *call, int i, int64_t min, int64_t max, int64_t *out, const char *error);
+bool call_range_or_reply(struct call *call, int i, int64_t min, int64_t max, int64_t *out,
+                         const char *error);
 bool call_double_or_reply(struct call *call, int i, double *out, const char *error);
 
 /* Usual errors. */
-void reply_syntax_error(struct call *call);                /* ERR syntax error */
-void reply_wrong_type(struct call *call);                  /* WRONGTYPE ... */
-void reply_arity_error(struct call *call);                 /* ERR wrong number of arguments for '...' command */
-void reply_unknown_subcommand(struct call *call);          /* ERR unknown subcommand '...'. Try X HELP. */
+void reply_syntax_error(struct call *call); /* ERR syntax error */
+void reply_wrong_type(struct call *call);   /* WRONGTYPE ... */
+void reply_arity_error(struct call *call);  /* ERR wrong number of arguments for '...' command */
+void reply_unknown_subcommand(struct call *call); /* ERR unknown subcommand '...'. Try X HELP. */
 /* ERR unknown subcommand or wrong number of arguments for '...'. Try X HELP. */
 void reply_subcommand_arguments(struct call *call);
 /* HELP subcommands: lines (NULL-terminated) framed as Redis frames them. */

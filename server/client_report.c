@@ -19,9 +19,14 @@ static void format_flags(const struct client *c, char out[FLAGS_MAX])
         uint32_t flag;
         char letter;
     } letters[] = {
-        {CLIENT_MONITOR, 'O'},           {CLIENT_MULTI, 'x'},     {CLIENT_BLOCKED | CLIENT_PAUSED, 'b'},
-        {CLIENT_CLOSE_AFTER_REPLY, 'c'}, {CLIENT_CLOSE_NOW, 'A'}, {CLIENT_UNIX_SOCKET, 'U'},
-        {CLIENT_NO_EVICT, 'e'},          {CLIENT_NO_TOUCH, 'T'},
+        {CLIENT_MONITOR, 'O'},
+        {CLIENT_MULTI, 'x'},
+        {CLIENT_BLOCKED | CLIENT_PAUSED, 'b'},
+        {CLIENT_CLOSE_AFTER_REPLY, 'c'},
+        {CLIENT_CLOSE_NOW, 'A'},
+        {CLIENT_UNIX_SOCKET, 'U'},
+        {CLIENT_NO_EVICT, 'e'},
+        {CLIENT_NO_TOUCH, 'T'},
     };
     int len = 0;
     for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {

@@ -1,9 +1,9 @@
 /*
  * command.h - a command is declared once, in one row.
  *
- * Dispatch, arity errors, gates, COMMAND / COMMAND DOCS / GETKEYS, ACL categories, statistics and the
- * prefetcher's knowledge of keys all come from the row. Rows stand at the foot of the file of their handlers
- * (server/commands/<family>.c); table.c lists the families.
+ * Dispatch, arity errors, gates, COMMAND / COMMAND DOCS / GETKEYS, ACL categories, statistics and
+ * the prefetcher's knowledge of keys all come from the row. Rows stand at the foot of the file of
+ * their handlers (server/commands/<family>.c); table.c lists the families.
  */
 #ifndef REDOUBT_SERVER_COMMAND_H
 #define REDOUBT_SERVER_COMMAND_H
@@ -36,14 +36,16 @@ enum command_flag {
     CMD_NO_MULTI = 1 << 18,
     CMD_ALLOW_BUSY = 1 << 19,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 20, /* not printed */
-    CMD_PROTECTED = 1 << 21,   /* needs enable-debug-command and the like; not printed */
-    CMD_UNQUEUED = 1 << 22,    /* runs at once inside MULTI: EXEC, DISCARD, MULTI, WATCH, QUIT, RESET; not printed */
-    CMD_DEPRECATED = 1 << 23,  /* doc flag */
-    CMD_SYSTEM = 1 << 24,      /* doc flag: of no use to clients ("syscmd") */
+    CMD_PROTECTED = 1 << 21,              /* needs enable-debug-command and the like; not printed */
+    CMD_UNQUEUED = 1 << 22, /* runs at once inside MULTI: EXEC, DISCARD, MULTI, WATCH, QUIT, RESET;
+                               not printed */
+    CMD_DEPRECATED = 1 << 23, /* doc flag */
+    CMD_SYSTEM = 1 << 24,     /* doc flag: of no use to clients ("syscmd") */
 };
 
-/* ACL categories; those that follow from flags (read, write, fast, slow, admin, dangerous, blocking, pubsub) need
- * not be named in the row: command_categories() adds them. Order is COMMAND INFO's and ACL CAT's. */
+/* ACL categories; those that follow from flags (read, write, fast, slow, admin, dangerous,
+ * blocking, pubsub) need not be named in the row: command_categories() adds them. Order is COMMAND
+ * INFO's and ACL CAT's. */
 enum command_category {
     CAT_KEYSPACE = 1 << 0,
     CAT_READ = 1 << 1,
@@ -85,17 +87,21 @@ enum key_flag {
 /* Where keys are among the arguments, as COMMAND INFO's key specifications say it. */
 struct key_spec {
     uint16_t flags;
-    const char *keyword; /* begin: behind this word, looked for from argument first on (negative: from the end) */
+    const char *keyword; /* begin: behind this word, looked for from argument first on (negative:
+                            from the end) */
     int16_t first;       /* begin: index of the first key; 0 with unknown */
     bool unknown;        /* neither begin nor end can be told from the row: get_keys does */
-    bool counted;        /* find: argument first+count_at holds how many keys follow, the first at first+key_at */
-    int16_t last, limit; /* find, not counted: last key relative to the first (negative: from the end); limit 2: it
-                          * ends after half of the arguments that are left, as STREAMS has keys and ids */
+    bool counted;        /* find: argument first+count_at holds how many keys follow, the first at
+                            first+key_at */
+    int16_t last, limit; /* find, not counted: last key relative to the first (negative: from the
+                          * end); limit 2: it ends after half of the arguments that are left, as
+                          * STREAMS has keys and ids */
     int16_t step;        /* from key to key; 0 means 1 */
     int16_t count_at, key_at;
 };
-#define KEYS(...) .keys = (const struct key_spec[]){__VA_ARGS__}, \
-                  .key_count = sizeof((const struct key_spec[]){__VA_ARGS__}) / sizeof(struct key_spec)
+#define KEYS(...)                                                                                  \
+    .keys = (const struct key_spec[]){__VA_ARGS__},                                                \
+    .key_count = sizeof((const struct key_spec[]){__VA_ARGS__}) / sizeof(struct key_spec)
 
 /* A key's position among the arguments, with the flags of its specification. */
 struct key_position {
@@ -110,9 +116,10 @@ struct command {
     uint32_t flags, categories;
     const struct key_spec *keys;
     uint8_t key_count;
-    uint8_t member; /* the argument that names a field or member of the first key's value; 0: none. For prefetching */
-    /* For specifications that are unknown, incomplete or variable: fills out, at most room, returns how many there are, -1 for
-     * invalid arguments. NULL: the specifications tell all. */
+    uint8_t member; /* the argument that names a field or member of the first key's value; 0: none.
+                       For prefetching */
+    /* For specifications that are unknown, incomplete or variable: fills out, at most room, returns
+     * how many there are, -1 for invalid arguments. NULL: the specifications tell all. */
     int (*get_keys)(const struct bytes *argv, int argc, struct key_position *out, int room);
     const struct command *subcommands; /* ends with a row without name */
     /* documentation */
@@ -123,9 +130,10 @@ struct command {
     const char *deprecated_since, *replaced_by;
 };
 
-/* -- the table ---------------------------------------------------------------------------------------- */
+/* -- the table --------------------------------------------------------------------------------- */
 
-/* Logarithmic histogram of durations, for LATENCY HISTOGRAM and INFO latencystats. See latency.h. */
+/* Logarithmic histogram of durations, for LATENCY HISTOGRAM and INFO latencystats. See latency.h.
+ */
 struct histogram;
 
 /* A row at work: what changes while the server runs. */
@@ -133,14 +141,14 @@ struct command_slot {
     const struct command *row;
     const struct command_slot *parent; /* the container of a subcommand */
     char *full_name;                   /* "config|set"; owned by the table */
-    char *name;                        /* what it is called now (rename-command); NULL: disabled; owned */
-    struct command_slot *subs;         /* owned; sub_count of them */
+    char *name;                /* what it is called now (rename-command); NULL: disabled; owned */
+    struct command_slot *subs; /* owned; sub_count of them */
     int sub_count;
-    uint32_t flags, categories;        /* complete */
-    uint16_t first_key;                /* argument index of the first key for the prefetcher, 0: none; a request may be
-                                        * too short to have it */
+    uint32_t flags, categories; /* complete */
+    uint16_t first_key; /* argument index of the first key for the prefetcher, 0: none; a request
+                         * may be too short to have it */
     uint64_t calls, ticks, rejected, failed;
-    struct histogram *latency;         /* owned; NULL until first used */
+    struct histogram *latency; /* owned; NULL until first used */
 };
 
 struct command_table;
@@ -152,19 +160,21 @@ struct command_slot *command_find(const struct command_table *t, struct bytes na
 struct command_slot *command_find_sub(struct command_slot *container, struct bytes name);
 /* By full name ("get", "config|set"). */
 struct command_slot *command_find_full(const struct command_table *t, struct bytes full_name);
-/* rename-command: false if there is no such command or the new name is taken. An empty new name disables it. */
+/* rename-command: false if there is no such command or the new name is taken. An empty new name
+ * disables it. */
 bool command_rename(struct command_table *t, struct bytes name, struct bytes new_name);
 /* All top-level commands: count, and the i-th. */
 int command_count(const struct command_table *t);
 struct command_slot *command_at(const struct command_table *t, int i);
 /* Call visit for each command and subcommand. */
-void command_each(struct command_table *t, void (*visit)(struct command_slot *slot, void *context), void *context);
+void command_each(struct command_table *t, void (*visit)(struct command_slot *slot, void *context),
+                  void *context);
 /* calls, ticks, ... back to 0 (CONFIG RESETSTAT). */
 void command_reset_stats(struct command_table *t);
 
-/* Positions of all keys of a request: up to room into out; returns how many there are, -1: arguments are invalid,
- * or the command takes no keys. */
-int command_keys(const struct command_slot *slot, const struct bytes *argv, int argc, struct key_position *out,
-                 int room);
+/* Positions of all keys of a request: up to room into out; returns how many there are, -1:
+ * arguments are invalid, or the command takes no keys. */
+int command_keys(const struct command_slot *slot, const struct bytes *argv, int argc,
+                 struct key_position *out, int room);
 
 #endif

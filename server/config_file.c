@@ -164,9 +164,7 @@ bool config_file_parse(struct options *o, const char *name, struct bytes text, s
     return read_text(&source, text);
 }
 
-/* -- arguments
- * ------------------------------------------------------------------------------------------------------
- */
+/* -- arguments --------------------------------------------------------------------------------- */
 
 static bool is_directive(const char *argument)
 {

@@ -185,8 +185,9 @@ void conn_refuse_input(struct conn *c)
     c->pos = c->len;
     client_touch_output(client);
     client_close(client, true);
-    log_write(client->server->log, LOG_LEVEL_VERBOSE, "Protocol error (%s) from client: id=%llu addr=%s",
-              c->parser.error, (unsigned long long)client->id, client_address(client));
+    log_write(client->server->log, LOG_LEVEL_VERBOSE,
+              "Protocol error (%s) from client: id=%llu addr=%s", c->parser.error,
+              (unsigned long long)client->id, client_address(client));
 }
 
 /* A request that had been held is held again: it and those behind it keep their places. */
@@ -233,7 +234,8 @@ struct blob *conn_take_blob(struct conn *c, const char *ptr)
     return b;
 }
 
-/* A large bulk is under way: its bytes leave the buffer for the block in which they will be stored. */
+/* A large bulk is under way: its bytes leave the buffer for the block in which they will be stored.
+ */
 static void begin_big(struct conn *c)
 {
     struct request_parser *p = &c->parser;

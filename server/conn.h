@@ -4,13 +4,14 @@
  * Where incoming bytes are:
  *   - what is read in a turn goes into the network's arena, one connection behind the other, and is
  *     parsed there: an idle connection holds no buffer;
- *   - what is left of it when the turn ends (an incomplete request) moves to the connection's own buffer, and is
- *     continued there;
+ *   - what is left of it when the turn ends (an incomplete request) moves to the connection's own
+ * buffer, and is continued there;
  *   - a bulk of REQUEST_BIG_BULK bytes or more is read straight into the blob that will be stored.
- * Bytes do not move between being parsed and the end of the turn, because batches hold views of them.
+ * Bytes do not move between being parsed and the end of the turn, because batches hold views of
+ * them.
  *
- * A conn ends in one place, the close callback, which runs inside uv_run(): during the execute and flush phases
- * no connection disappears.
+ * A conn ends in one place, the close callback, which runs inside uv_run(): during the execute and
+ * flush phases no connection disappears.
  */
 #ifndef REDOUBT_SERVER_CONN_H
 #define REDOUBT_SERVER_CONN_H
@@ -33,40 +34,44 @@ struct conn {
     struct client *client; /* owned */
     struct conn *next_ready, *next_touched, *next_closing, *next_settling;
     bool is_ready, is_touched, is_closing, is_settling;
-    bool writing;  /* a uv_write is under way */
-    bool stopped;  /* takes no more input: peer gone, protocol error, or to be closed */
-    bool choked;   /* too much output waits: requests wait until it is sent */
+    bool writing; /* a uv_write is under way */
+    bool stopped; /* takes no more input: peer gone, protocol error, or to be closed */
+    bool choked;  /* too much output waits: requests wait until it is sent */
     struct request_parser parser;
-    char *data;             /* input of this turn: in the arena, or own */
-    size_t len, pos;        /* of data; what is before pos was parsed */
-    size_t running_at;      /* where the request that runs started */
-    char *own;              /* owned buffer, NULL: none */
+    char *data;        /* input of this turn: in the arena, or own */
+    size_t len, pos;   /* of data; what is before pos was parsed */
+    size_t running_at; /* where the request that runs started */
+    char *own;         /* owned buffer, NULL: none */
     size_t own_room;
-    struct blob *big;       /* a bulk being read, or read and waiting for its request; owned */
+    struct blob *big; /* a bulk being read, or read and waiting for its request; owned */
     size_t big_have;
-    bool big_supplied;      /* it is whole, the parser knows it */
-    bool big_run;           /* and its request was handed out */
-    struct queued *held;    /* requests that wait for a pause or block to end; owned */
+    bool big_supplied;   /* it is whole, the parser knows it */
+    bool big_run;        /* and its request was handed out */
+    struct queued *held; /* requests that wait for a pause or block to end; owned */
     uint32_t held_count, held_next;
     uv_write_t write;
     size_t write_len;
-    char *peer, *local;     /* addresses as text, when first asked for; owned */
+    char *peer, *local; /* addresses as text, when first asked for; owned */
 };
 
-/* The next request into list: READY with *argc arguments at the end of list, MORE when there is none. A held request
- * comes first. BROKEN: to be answered with conn_refuse_input() when its turn comes. */
+/* The next request into list: READY with *argc arguments at the end of list, MORE when there is
+ * none. A held request comes first. BROKEN: to be answered with conn_refuse_input() when its turn
+ * comes. */
 enum request_step conn_next_request(struct conn *c, struct arg_list *list);
 /* Answer why the input is broken, take no more of it, and close. */
 void conn_refuse_input(struct conn *c);
-/* Keep this request for later: the client is paused or blocked. Requests of a batch are to be kept in their order. */
+/* Keep this request for later: the client is paused or blocked. Requests of a batch are to be kept
+ * in their order. */
 void conn_hold(struct conn *c, struct command_slot *command, const struct bytes *argv, int argc);
 /* Has it something to run? */
 bool conn_has_input(const struct conn *c);
 /* End of the execute phase: bytes that are left move to the own buffer, empty buffers go. */
 void conn_settle(struct conn *c);
-/* A bulk was announced and its sender has stopped: while most of it is missing, the room for it is given back. */
+/* A bulk was announced and its sender has stopped: while most of it is missing, the room for it is
+ * given back. */
 void conn_trim_input(struct conn *c);
-/* If argv[i].ptr is the data of the big bulk just parsed: the blob, whose reference passes to the caller. */
+/* If argv[i].ptr is the data of the big bulk just parsed: the blob, whose reference passes to the
+ * caller. */
 struct blob *conn_take_blob(struct conn *c, const char *ptr);
 /* Queue for the executor. */
 void conn_mark_ready(struct conn *c);

@@ -1,6 +1,6 @@
 /*
- * cron.h - what happens hz times a second: active expiry, sampling of rates, timeouts of clients, peak
- * memory, bounded upkeep of indexes.
+ * cron.h - what happens hz times a second: active expiry, sampling of rates, timeouts of clients,
+ * peak memory, bounded upkeep of indexes.
  */
 #ifndef REDOUBT_SERVER_CRON_H
 #define REDOUBT_SERVER_CRON_H

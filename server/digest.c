@@ -97,11 +97,8 @@ static void mix_list(struct digest *d, const struct entry *e)
 
 /* How a type's value is folded in. A value type adds its row here. */
 static void (*const mix_value[TYPE_COUNT])(struct digest *d, const struct entry *e) = {
-    [TYPE_STRING] = mix_string,
-    [TYPE_LIST] = mix_list,
-    [TYPE_SET] = mix_set,
-    [TYPE_ZSET] = mix_zset,
-    [TYPE_HASH] = mix_hash,
+    [TYPE_STRING] = mix_string, [TYPE_LIST] = mix_list, [TYPE_SET] = mix_set,
+    [TYPE_ZSET] = mix_zset,     [TYPE_HASH] = mix_hash,
 };
 
 struct digest digest_value(const struct entry *e)

@@ -6,7 +6,8 @@
  *             | name ['=' word] '(' item '|' item ... ')' marks         oneof
  *             | name ['=' word] '{' items '}' marks                     block
  *   marks    := ['#' index of the key specification] ['?' optional]
- *               ['*' multiple | '+' multiple, each with its token] ['@' since] ['!' deprecated since]
+ *               ['*' multiple | '+' multiple, each with its token] ['@' since] ['!' deprecated
+ * since]
  *               ['~' word: display text, where it is not the name]
  *   type     := key | string | integer | double | pattern | unix-time | token (the word alone)
  *   word     := bare (what a name may hold, and '.') | quoted ('...', without a quote inside)
@@ -21,7 +22,8 @@
 
 #include "protocol/reply.h"
 
-/* Write the "arguments" array of COMMAND DOCS. The text is one that docs_check_arguments() finds nothing wrong in. */
+/* Write the "arguments" array of COMMAND DOCS. The text is one that docs_check_arguments() finds
+ * nothing wrong in. */
 void docs_reply_arguments(struct reply *r, const char *args);
 /* Check the text without writing (a test walks all rows). NULL: fine; else where it goes wrong. */
 const char *docs_check_arguments(const char *args);

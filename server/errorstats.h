@@ -17,7 +17,8 @@ void error_stats_destroy(struct error_stats *e);
 void error_stats_count(struct server *s, struct bytes error_text);
 void error_stats_reset(struct error_stats *e);
 /* Call visit for each code, in alphabetical order. */
-void error_stats_each(const struct error_stats *e, void (*visit)(void *context, const char *code, uint64_t count),
+void error_stats_each(const struct error_stats *e,
+                      void (*visit)(void *context, const char *code, uint64_t count),
                       void *context);
 
 #endif

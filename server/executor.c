@@ -25,26 +25,28 @@
 #include "storage/eviction.h"
 #include "storage/value.h"
 
-/* Requests of one batch: enough to hide memory latency, few enough for their lines to stay in the first cache. */
+/* Requests of one batch: enough to hide memory latency, few enough for their lines to stay in the
+ * first cache. */
 enum { BATCH = 32, ARGS_KEEP = 64 * 1024, EVICTION_SLICE_US = 500, HTTP_WARNING_MS = 60000 };
 
 struct request {
     struct client *client;
-    struct command_slot *command; /* NULL: unknown, or not allowed as it is: find_or_refuse() says */
+    struct command_slot
+        *command;             /* NULL: unknown, or not allowed as it is: find_or_refuse() says */
     uint32_t first_arg, argc; /* argc 0: a broken request */
-    size_t at;     /* where it starts in the connection's input */
+    size_t at;                /* where it starts in the connection's input */
     uint64_t hash;
 };
 
 struct executor {
-    uint32_t armed;          /* gates armed for the server */
-    uint64_t slow_ticks;     /* a call that took longer is told to slow log and latency monitor */
-    uint64_t errors_seen;    /* reply_errors.count when the last call ended */
-    int depth;               /* calls inside of each other (EXEC): time stands still in the inner ones */
+    uint32_t armed;       /* gates armed for the server */
+    uint64_t slow_ticks;  /* a call that took longer is told to slow log and latency monitor */
+    uint64_t errors_seen; /* reply_errors.count when the last call ended */
+    int depth; /* calls inside of each other (EXEC): time stands still in the inner ones */
     int64_t paused_until_ms; /* CLIENT PAUSE */
     bool paused_all;
     int64_t next_http_warning_ms; /* one a minute at most */
-    struct arg_list args;    /* of the batch */
+    struct arg_list args;         /* of the batch */
     int count;
     struct request batch[BATCH];
 };
@@ -78,7 +80,7 @@ void executor_refresh_time(struct server *s)
     s->keys->now_ms = clock_wall_ms();
 }
 
-/* -- calls -------------------------------------------------------------------------------------------- */
+/* -- calls ------------------------------------------------------------------------------------- */
 
 /* A command took long enough for somebody to want to know, and for the clock to have moved on. */
 static void tell_slow(struct call *call, uint64_t ticks)
@@ -145,7 +147,7 @@ bool executor_call(struct call *call)
     return !failed;
 }
 
-/* -- what stands between a request and its handler ------------------------------------------------------- */
+/* -- what stands between a request and its handler --------------------------------------------- */
 
 static bool is_exec(const struct command_slot *command)
 {
@@ -164,7 +166,8 @@ static void refuse_exec(struct call *call, struct reply_mark mark)
     transaction_discard(call->client);
 }
 
-/* A request is refused with the error that was written after the mark. command: as far as it is known. */
+/* A request is refused with the error that was written after the mark. command: as far as it is
+ * known. */
 static void refused(struct call *call, struct command_slot *command, struct reply_mark mark)
 {
     struct server *s = call->server;
@@ -199,8 +202,8 @@ static bool gate_unauthenticated(struct call *call)
     return false;
 }
 
-/* How long one command may be held up for eviction: maxmemory-eviction-tenacity 0 is not at all, 10 is 500 us, each 5
- * beyond double that, 100 is as long as it takes. */
+/* How long one command may be held up for eviction: maxmemory-eviction-tenacity 0 is not at all, 10
+ * is 500 us, each 5 beyond double that, 100 is as long as it takes. */
 static int64_t eviction_slice_us(const struct server *s)
 {
     int64_t tenacity = s->opt.maxmemory_eviction_tenacity;
@@ -359,8 +362,8 @@ static void refuse_unknown(struct call *call)
                  name.len < 128 ? (int)name.len : 128, name.ptr, args);
 }
 
-/* Lines of an HTTP request: somebody's browser was made to talk to us. It is cut off before it gets to a
- * command in the request's body. */
+/* Lines of an HTTP request: somebody's browser was made to talk to us. It is cut off before it gets
+ * to a command in the request's body. */
 static bool is_http(struct call *call)
 {
     if (!bytes_is_word(call->argv[0], "post") && !bytes_is_word(call->argv[0], "host:"))
@@ -442,7 +445,8 @@ static void run_request(struct executor *ex, const struct request *r)
         .hash = r->hash,
     };
     if (find_or_refuse(&call)) {
-        uint32_t armed = ex->armed | c->gates | (call.command->flags & CMD_PROTECTED ? GATE_PROTECTED : 0);
+        uint32_t armed =
+            ex->armed | c->gates | (call.command->flags & CMD_PROTECTED ? GATE_PROTECTED : 0);
         if (armed == 0 || pass_gates(&call, armed))
             executor_call(&call);
     }
@@ -453,7 +457,7 @@ static void run_request(struct executor *ex, const struct request *r)
         follow_reply_mode(c);
 }
 
-/* -- batches ------------------------------------------------------------------------------------------ */
+/* -- batches ----------------------------------------------------------------------------------- */
 
 /* Append the next request of a connection to the batch. False: it has none (any more). */
 static bool gather_one(struct executor *ex, struct conn *c)
@@ -462,7 +466,8 @@ static bool gather_one(struct executor *ex, struct conn *c)
     size_t at = c->pos;
     enum request_step step = conn_next_request(c, &ex->args);
     if (step == REQUEST_BROKEN) /* answered in its turn, behind the replies to what came before */
-        ex->batch[ex->count++] = (struct request){.client = c->client, .first_arg = first, .at = at};
+        ex->batch[ex->count++] =
+            (struct request){.client = c->client, .first_arg = first, .at = at};
     if (step != REQUEST_READY)
         return false;
     uint32_t argc = ex->args.count - first;
@@ -499,8 +504,9 @@ static struct conn *pop_ready(struct network *net)
     return c;
 }
 
-/* Fill the batch from the ready connections, in turns: who has more to say queues again behind the others. A request
- * of somebody who has not authenticated ends the batch: it may be AUTH, which lifts the limits of what comes behind. */
+/* Fill the batch from the ready connections, in turns: who has more to say queues again behind the
+ * others. A request of somebody who has not authenticated ends the batch: it may be AUTH, which
+ * lifts the limits of what comes behind. */
 static void gather(struct executor *ex, struct network *net)
 {
     ex->count = 0;
@@ -535,8 +541,8 @@ static void prefetch_entries(const struct executor *ex)
     }
 }
 
-/* Look-ups in a large value miss the caches as those of keys do. Once the keys' entries are here, the same is done for
- * the members that the requests name. */
+/* Look-ups in a large value miss the caches as those of keys do. Once the keys' entries are here,
+ * the same is done for the members that the requests name. */
 static void prefetch_members(const struct executor *ex)
 {
     enum { SMALL = 2048 }; /* a table of fewer members stays in the caches by itself */
@@ -615,7 +621,7 @@ void executor_drain(struct server *s)
         s->stats.cycle_commands_max = commands;
 }
 
-/* -- CLIENT PAUSE --------------------------------------------------------------------------------------- */
+/* -- CLIENT PAUSE ------------------------------------------------------------------------------ */
 
 void executor_pause(struct server *s, int64_t until_ms, bool all)
 {

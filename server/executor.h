@@ -1,10 +1,11 @@
 /*
  * executor.h - from requests to handlers: batches, gates, calls.
  *
- * The executor takes requests from all ready connections in batches, so that it can prefetch: the hashes of the
- * keys, then their buckets, then their entries, then it runs the handlers. Between a request and its handler stand
- * gates: each may answer and stop the call. A gate costs nothing unless it is armed, for the server or for
- * the client: one test of a bit mask decides that none is.
+ * The executor takes requests from all ready connections in batches, so that it can prefetch: the
+ * hashes of the keys, then their buckets, then their entries, then it runs the handlers. Between a
+ * request and its handler stand gates: each may answer and stop the call. A gate costs nothing
+ * unless it is armed, for the server or for the client: one test of a bit mask decides that none
+ * is.
  */
 #ifndef REDOUBT_SERVER_EXECUTOR_H
 #define REDOUBT_SERVER_EXECUTOR_H
@@ -13,7 +14,7 @@
 
 /* Order is policy: gates are asked in this order. */
 enum gate {
-    GATE_PROTECTED = 1 << 0,       /* command: DEBUG and the like, unless the configuration allows them */
+    GATE_PROTECTED = 1 << 0, /* command: DEBUG and the like, unless the configuration allows them */
     GATE_UNAUTHENTICATED = 1 << 1, /* client: NOAUTH unless the command needs none */
     GATE_MEMORY = 1 << 2,          /* server: maxmemory is set: evict, or refuse */
     GATE_REPLICAS = 1 << 3,        /* server: min-replicas-to-write: writes need replicas */
@@ -29,8 +30,8 @@ void executor_destroy(struct executor *ex);
 void executor_drain(struct server *s);
 /* Arm or disarm a gate for the server. */
 void executor_arm(struct server *s, enum gate gate, bool on);
-/* Run one command now, past the gates: from the drain, from EXEC, later from scripts. Statistics, slow log and
- * all included. True if it wrote no error. */
+/* Run one command now, past the gates: from the drain, from EXEC, later from scripts. Statistics,
+ * slow log and all included. True if it wrote no error. */
 bool executor_call(struct call *call);
 /* Evict until memory is under maxmemory. False: over it, and nothing (more) can be evicted. */
 bool executor_make_room(struct server *s);
@@ -38,7 +39,8 @@ bool executor_make_room(struct server *s);
 void executor_pause(struct server *s, int64_t until_ms, bool all);
 void executor_unpause(struct server *s);
 int64_t executor_paused_until(const struct server *s);
-/* Durations from which on somebody wants to know of a command (slow log, latency monitor): call after either changed. */
+/* Durations from which on somebody wants to know of a command (slow log, latency monitor): call
+ * after either changed. */
 void executor_set_thresholds(struct server *s);
 /* The time that commands see is fresh now (a command took long). */
 void executor_refresh_time(struct server *s);

@@ -32,8 +32,8 @@ struct latency_series {
 
 struct latency *latency_create(void);
 void latency_destroy(struct latency *l);
-/* An event ("command", "fast-command", "expire-cycle", ...) took this long: kept if latency-monitor-threshold (ms, 0: off) is
- * reached. The name is a constant: it is not copied. */
+/* An event ("command", "fast-command", "expire-cycle", ...) took this long: kept if
+ * latency-monitor-threshold (ms, 0: off) is reached. The name is a constant: it is not copied. */
 void latency_event(struct server *s, const char *event, uint64_t duration_us);
 /* All series, NULL-ended by next; one by its name, any case, NULL: nothing was kept. */
 const struct latency_series *latency_first(const struct latency *l);
@@ -46,8 +46,8 @@ int latency_reset_all(struct latency *l);
 
 /* -- histograms -------------------------------------------------------------------------------- */
 
-/* Logarithmic, with 128 sub-buckets an octave: two significant digits, as HdrHistogram at the settings
- * that Redis prints; see histogram.c. Recording costs a few instructions. */
+/* Logarithmic, with 128 sub-buckets an octave: two significant digits, as HdrHistogram at the
+ * settings that Redis prints; see histogram.c. Recording costs a few instructions. */
 struct histogram *histogram_create(void);
 void histogram_destroy(struct histogram *h);
 void histogram_record(struct histogram *h, uint64_t ns);

@@ -7,14 +7,20 @@
 
 #include <stdbool.h>
 
-enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_VERBOSE, LOG_LEVEL_NOTICE, LOG_LEVEL_WARNING, LOG_LEVEL_NOTHING };
+enum log_level {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_VERBOSE,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_NOTHING
+};
 
 struct log;
 /* To standard output until log_open(). */
 struct log *log_create(void);
 void log_destroy(struct log *log);
-/* Write to this file from now on ("" or NULL: standard output); it is opened for each line, so that it can be rotated. False
- * if it cannot be opened. */
+/* Write to this file from now on ("" or NULL: standard output); it is opened for each line, so that
+ * it can be rotated. False if it cannot be opened. */
 bool log_open(struct log *log, const char *path);
 void log_set_level(struct log *log, enum log_level level);
 /* syslog as well: facility as openlog() takes it. */

@@ -6,9 +6,9 @@
 
 #include "server/call.h"
 
-/* Feed all monitoring clients with this call, unless its command is administrative. As in Redis, a call is
- * shown when its handler has returned: a monitor's own reply comes before the line, EXEC after what it ran. (Later:
- * what runs others from scripts feeds itself first.) */
+/* Feed all monitoring clients with this call, unless its command is administrative. As in Redis, a
+ * call is shown when its handler has returned: a monitor's own reply comes before the line, EXEC
+ * after what it ran. (Later: what runs others from scripts feeds itself first.) */
 void monitor_feed(const struct call *call);
 /* The client starts or stops monitoring; stopping one that does not monitor does nothing. */
 void monitor_start(struct client *c);

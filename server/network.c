@@ -116,7 +116,8 @@ static int listen_unix(struct server *s, struct listener **list)
     uv_pipe_init(&s->loop, &l->pipe, 0);
     unlink(s->opt.unixsocket);
     /* The file is made with no more rights than it is to have. */
-    mode_t mask = umask(s->opt.unixsocketperm != 0 ? (mode_t)(~s->opt.unixsocketperm & 0777) : 0077);
+    mode_t mask =
+        umask(s->opt.unixsocketperm != 0 ? (mode_t)(~s->opt.unixsocketperm & 0777) : 0077);
     int error = uv_pipe_bind(&l->pipe, s->opt.unixsocket);
     umask(mask);
     if (error == 0)
@@ -144,8 +145,9 @@ static bool listen_addresses(struct server *s, struct listener **list, char *err
             opened++;
             continue;
         }
-        log_write(s->log, LOG_LEVEL_WARNING, "Could not create server TCP listening socket %s:%d: %s",
-                  host + optional, (int)s->opt.port, uv_strerror(failed));
+        log_write(s->log, LOG_LEVEL_WARNING,
+                  "Could not create server TCP listening socket %s:%d: %s", host + optional,
+                  (int)s->opt.port, uv_strerror(failed));
         if (optional && (failed == UV_EADDRNOTAVAIL || failed == UV_EAFNOSUPPORT))
             continue;
         snprintf(error, room, "Failed listening on port %d (tcp), aborting.", (int)s->opt.port);

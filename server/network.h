@@ -1,10 +1,10 @@
 /*
  * network.h - the loop's side of connections: accept, read, flush.
  *
- * One turn of the loop has three phases. Read: libuv's callbacks put what arrived into memory and mark the
- * connection as ready; nothing runs. Execute: executor_drain() runs the ready connections' requests. Flush:
- * network_flush() writes every touched reply with one system call a connection. Since commands run outside of
- * libuv's callbacks, a long one may turn the loop itself.
+ * One turn of the loop has three phases. Read: libuv's callbacks put what arrived into memory and
+ * mark the connection as ready; nothing runs. Execute: executor_drain() runs the ready connections'
+ * requests. Flush: network_flush() writes every touched reply with one system call a connection.
+ * Since commands run outside of libuv's callbacks, a long one may turn the loop itself.
  */
 #ifndef REDOUBT_SERVER_NETWORK_H
 #define REDOUBT_SERVER_NETWORK_H
@@ -32,23 +32,26 @@ struct network {
     size_t arena_used;
     struct conn_queue ready;
     struct conn *touched, *closing, *settling; /* lists */
-    uint64_t turn_began;        /* ticks of the first event of this turn, 0: none yet */
+    uint64_t turn_began; /* ticks of the first event of this turn, 0: none yet */
 };
 
 struct network *network_create(struct server *s);
 /* Close listeners and connections and run the loop until all of them are gone. */
 void network_destroy(struct server *s);
 
-/* Open what the options say (bind, port, unixsocket). On failure false, and error (room bytes) tells. */
+/* Open what the options say (bind, port, unixsocket). On failure false, and error (room bytes)
+ * tells. */
 bool network_listen(struct server *s, char *error, size_t room);
 /* Stop accepting; the unix socket's file is removed. */
 void network_stop_listening(struct server *s);
-/* CONFIG SET port / bind / tcp-backlog: close the TCP listeners (a bound address cannot be bound twice) and open
- * what the options say now. False: none listens; restore the options and call again. */
+/* CONFIG SET port / bind / tcp-backlog: close the TCP listeners (a bound address cannot be bound
+ * twice) and open what the options say now. False: none listens; restore the options and call
+ * again. */
 bool network_relisten(struct server *s, char *error, size_t room);
 /* "listener0:name=tcp,bind=...,port=...\r\n" lines for INFO. */
 size_t network_describe(struct server *s, char *out, size_t room);
-/* Something happened in this turn, as INFO's times of the loop have it: it began now, unless it had. */
+/* Something happened in this turn, as INFO's times of the loop have it: it began now, unless it
+ * had. */
 void network_turn_begins(struct network *net);
 /* How many sockets listen. */
 int network_listener_count(const struct server *s);

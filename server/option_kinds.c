@@ -21,9 +21,7 @@
 
 enum { ANY = INT32_MAX, BIND_MAX = 16, OOM_BOUND = 2000 };
 
-/* -- words
- * ---------------------------------------------------------------------------------------------------------
- */
+/* -- words ------------------------------------------------------------------------------------- */
 
 void words_add(struct words *w, struct bytes word)
 {
@@ -129,9 +127,7 @@ static bool set_loadmodule(const struct option_row *row, void *field, const stru
     return (count == 1 && words[0].len == 0) || option_fail(error, "Modules are not supported");
 }
 
-/* -- save
- * ---------------------------------------------------------------------------------------------------------
- */
+/* -- save -------------------------------------------------------------------------------------- */
 
 static bool parse_save_point(const struct bytes *words, struct save_point *out)
 {

@@ -62,9 +62,7 @@ static const struct word_value facility_words[] = {{"user", LOG_USER},     {"loc
                                                    {"local7", LOG_LOCAL7}, {0}};
 static const struct word_value tls_auth_words[] = {{"no", 0}, {"yes", 1}, {"optional", 2}, {0}};
 
-/* -- the table
- * --------------------------------------------------------------------------------------------------
- */
+/* -- the table --------------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const struct option_row rows[OPTION_COUNT] = {
@@ -134,9 +132,7 @@ void option_end_text(void *field)
     mem_free(*(char **)field);
 }
 
-/* -- kinds
- * --------------------------------------------------------------------------------------------------------
- */
+/* -- kinds ------------------------------------------------------------------------------------- */
 
 static bool set_bool(const struct option_row *row, void *field, const struct bytes *words,
                      int count, struct option_error *error)
@@ -368,9 +364,7 @@ const struct option_kind kind_set = {0, INT32_MAX, true, set_set, get_set, NULL,
 const struct option_kind kind_text = {
     1, 1, false, set_text, option_get_text, option_own_text, option_end_text};
 
-/* -- all of them
- * -------------------------------------------------------------------------------------------------
- */
+/* -- all of them ------------------------------------------------------------------------------- */
 
 static void set_initial(struct options *o, const struct option_row *row)
 {

@@ -1,9 +1,9 @@
 /*
  * options.h - what the server is told: one field for each directive, named after it with - as _.
  *
- * All of them come from the rows of options.def, and from there also come names, kinds, bounds and defaults for the
- * configuration file, CONFIG GET and CONFIG SET. This module keeps values and knows their texts. What a new value
- * does to the running server is options_apply.c's business.
+ * All of them come from the rows of options.def, and from there also come names, kinds, bounds and
+ * defaults for the configuration file, CONFIG GET and CONFIG SET. This module keeps values and
+ * knows their texts. What a new value does to the running server is options_apply.c's business.
  */
 #ifndef REDOUBT_SERVER_OPTIONS_H
 #define REDOUBT_SERVER_OPTIONS_H
@@ -25,7 +25,8 @@ struct save_points {
     int count;
 };
 
-/* Bytes of waiting output; 0: no limit. The array's order is enum client_class's (client.h): normal, replica, pubsub. */
+/* Bytes of waiting output; 0: no limit. The array's order is enum client_class's (client.h):
+ * normal, replica, pubsub. */
 struct output_limit {
     uint64_t hard, soft;
     int64_t soft_seconds;
@@ -33,8 +34,9 @@ struct output_limit {
 
 enum { OUTPUT_LIMITS = 3, OOM_VALUES = 3 };
 
-/* Values of the enums. loglevel is an enum log_level, maxmemory_policy an enum eviction_policy, syslog_facility what
- * openlog() takes; the rest has no meaning yet and is numbered in the order of the table in options.c. */
+/* Values of the enums. loglevel is an enum log_level, maxmemory_policy an enum eviction_policy,
+ * syslog_facility what openlog() takes; the rest has no meaning yet and is numbered in the order of
+ * the table in options.c. */
 enum protected_value { PROTECTED_NO, PROTECTED_YES, PROTECTED_LOCAL };
 enum supervised_value { SUPERVISED_NO, SUPERVISED_SYSTEMD, SUPERVISED_UPSTART, SUPERVISED_AUTO };
 enum fsync_value { FSYNC_NO, FSYNC_EVERY_SECOND, FSYNC_ALWAYS };
@@ -53,7 +55,8 @@ enum notify_value {
     NOTIFY_KEYEVENT = 1 << 18, /* E */
 };
 
-/* BOOL: bool. INT, OCTAL, BYTES, SHARE: int64_t. ENUM, SET: int. TEXT: char *, owned, never NULL, "" when empty. */
+/* BOOL: bool. INT, OCTAL, BYTES, SHARE: int64_t. ENUM, SET: int. TEXT: char *, owned, never NULL,
+ * "" when empty. */
 struct options {
 #define BOOL(field, ...) bool field;
 #define INT(field, ...) int64_t field;
@@ -87,9 +90,11 @@ enum option_id {
 enum option_flag {
     OPTION_FIXED = 1 << 0,     /* only at start: CONFIG SET refuses it */
     OPTION_PROTECTED = 1 << 1, /* CONFIG SET needs enable-protected-configs */
-    OPTION_HIDDEN = 1 << 2,    /* CONFIG GET shows it only when named in full: for tests, or another server's */
-    OPTION_SECRET = 1 << 3,    /* not to be logged */
-    OPTION_FILE_ONLY = 1 << 4, /* may come many times in the file, and is unknown to CONFIG GET and SET */
+    OPTION_HIDDEN =
+        1 << 2, /* CONFIG GET shows it only when named in full: for tests, or another server's */
+    OPTION_SECRET = 1 << 3, /* not to be logged */
+    OPTION_FILE_ONLY =
+        1 << 4, /* may come many times in the file, and is unknown to CONFIG GET and SET */
     OPTION_NEW_ALIAS = 1 << 5, /* the alias is hidden: the name that newer servers have */
 };
 
@@ -115,12 +120,13 @@ void options_get(const struct options *o, enum option_id id, struct text *out);
 struct option_error {
     char text[256];
 };
-/* Set from the words that follow the directive's name, or from the one text that CONFIG SET got: kinds that take several
- * words split it. On failure false, all as before, and error tells. Flags are not looked at. */
+/* Set from the words that follow the directive's name, or from the one text that CONFIG SET got:
+ * kinds that take several words split it. On failure false, all as before, and error tells. Flags
+ * are not looked at. */
 bool options_set(struct options *o, enum option_id id, const struct bytes *words, int count,
                  struct option_error *error);
-/* The same for a line of the configuration file: it counts as given, and save adds to the save points that the file gave
- * before. */
+/* The same for a line of the configuration file: it counts as given, and save adds to the save
+ * points that the file gave before. */
 bool options_load(struct options *o, enum option_id id, const struct bytes *words, int count,
                   struct option_error *error);
 /* Do both hold the same value? */

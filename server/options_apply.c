@@ -26,9 +26,7 @@
 #include "server/title.h"
 #include "storage/eviction.h"
 
-/* -- appliers
- * ------------------------------------------------------------------------------------------------------
- */
+/* -- appliers ---------------------------------------------------------------------------------- */
 
 typedef bool applier(struct server *s, struct option_error *error);
 
@@ -294,9 +292,7 @@ bool options_apply_changes(struct server *s, struct options *before, enum option
     return fine;
 }
 
-/* -- at start
- * --------------------------------------------------------------------------------------------------------
- */
+/* -- at start ---------------------------------------------------------------------------------- */
 
 bool options_rename_commands(struct server *s, struct text *error)
 {

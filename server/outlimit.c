@@ -1,9 +1,9 @@
 /*
  * outlimit.c - client-output-buffer-limit, and the choke for clients that have none.
  *
- * Redis lets the replies of a client that never reads pile up without end unless a limit is set. Here such
- * a client's requests wait once OUTPUT_CHOKE bytes do: its input is still read, so it never blocks in sending,
- * but nothing more is run for it until it reads.
+ * Redis lets the replies of a client that never reads pile up without end unless a limit is set.
+ * Here such a client's requests wait once OUTPUT_CHOKE bytes do: its input is still read, so it
+ * never blocks in sending, but nothing more is run for it until it reads.
  */
 #include "server/outlimit.h"
 

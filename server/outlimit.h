@@ -8,7 +8,8 @@
 
 /* A normal client without limits: so much may wait before its further requests wait as well. */
 enum { OUTPUT_CHOKE = 64 * 1024 * 1024 };
-/* Who has not given the password gets errors, and may not let many of them wait (CVE-2025-21605). */
+/* Who has not given the password gets errors, and may not let many of them wait (CVE-2025-21605).
+ */
 enum { OUTPUT_UNAUTHENTICATED = 1024 };
 
 /* Take over the hard limit of its class: call when either has changed. */

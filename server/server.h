@@ -1,8 +1,8 @@
 /*
  * server.h - the one server state: a list of the modules' own structs and nothing else.
  *
- * Nobody below server/ sees it. A module's functions take the part they need; what needs several parts takes the
- * server.
+ * Nobody below server/ sees it. A module's functions take the part they need; what needs several
+ * parts takes the server.
  */
 #ifndef REDOUBT_SERVER_SERVER_H
 #define REDOUBT_SERVER_SERVER_H
@@ -24,18 +24,18 @@ struct conn;
 struct server {
     uv_loop_t loop;
     struct options opt;
-    struct keyspace *keys;            /* storage/keyspace.h */
-    struct eviction *eviction;        /* storage/eviction.h */
-    struct lazyfree *lazyfree;        /* storage/lazyfree.h */
-    struct command_table *commands;   /* command.h */
-    struct executor *executor;        /* executor.h */
-    struct blocked *blocked;          /* blocked.h: clients that wait for keys */
-    struct network *network;          /* network.h: listeners, ready and touched connections */
-    struct slowlog *slowlog;          /* slowlog.h */
-    struct latency *latency;          /* latency.h: LATENCY's events */
-    struct error_stats *errors;       /* errorstats.h: INFO errorstats */
-    struct log *log;                  /* log.h */
-    struct cron *cron;                /* cron.h: what happens hz times a second */
+    struct keyspace *keys;          /* storage/keyspace.h */
+    struct eviction *eviction;      /* storage/eviction.h */
+    struct lazyfree *lazyfree;      /* storage/lazyfree.h */
+    struct command_table *commands; /* command.h */
+    struct executor *executor;      /* executor.h */
+    struct blocked *blocked;        /* blocked.h: clients that wait for keys */
+    struct network *network;        /* network.h: listeners, ready and touched connections */
+    struct slowlog *slowlog;        /* slowlog.h */
+    struct latency *latency;        /* latency.h: LATENCY's events */
+    struct error_stats *errors;     /* errorstats.h: INFO errorstats */
+    struct log *log;                /* log.h */
+    struct cron *cron;              /* cron.h: what happens hz times a second */
     struct reply_pool reply_pool;
     struct reply_errors reply_errors; /* the last error written, for whoever ran the command */
     struct stats stats;
@@ -48,25 +48,26 @@ struct server {
     struct transaction *spare_transactions; /* owned; kept by transaction.c for reuse */
     uint32_t spare_count;
     struct client_sizes client_sizes; /* client_eviction.h */
-    uint64_t ticks;       /* clock_ticks() at the end of the last command */
-    int64_t started_us;   /* monotonic */
+    uint64_t ticks;                   /* clock_ticks() at the end of the last command */
+    int64_t started_us;               /* monotonic */
     int64_t started_wall_ms;
     char run_id[41];
     char replication_id[41];
     char *executable, *config_file; /* absolute paths, owned; config_file NULL: none */
-    struct title *title;        /* title.h; NULL: the process keeps its name */
-    struct oom_score oom_score; /* resources.h */
-    bool is_supervised;         /* supervise.h: somebody started us and waits for word */
+    struct title *title;            /* title.h; NULL: the process keeps its name */
+    struct oom_score oom_score;     /* resources.h */
+    bool is_supervised;             /* supervise.h: somebody started us and waits for word */
     bool is_daemon, has_pid_file;
-    volatile sig_atomic_t shutdown_signal; /* shutdown.h: this signal asked for the end; 0: none did */
+    volatile sig_atomic_t
+        shutdown_signal;        /* shutdown.h: this signal asked for the end; 0: none did */
     const struct call *running; /* the innermost call being run, NULL: none; for crash reports */
     bool stopping;
 };
 
 /* Default options, a log to standard output, and nothing open yet. program is argv[0]. */
 struct server *server_create(const char *program);
-/* Become what the options say: log file, daemon, supervision; then open all parts in order and listen. False: it was logged
- * why, and server_destroy() is next. */
+/* Become what the options say: log file, daemon, supervision; then open all parts in order and
+ * listen. False: it was logged why, and server_destroy() is next. */
 bool server_start(struct server *s);
 /* Serve until s->stopping. */
 void server_run(struct server *s);

@@ -4,8 +4,8 @@
 #ifndef REDOUBT_SERVER_STATS_H
 #define REDOUBT_SERVER_STATS_H
 
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { STATS_SAMPLES = 16 };
 
@@ -26,14 +26,14 @@ struct stats {
     uint64_t evicted_clients;
     uint64_t query_limit_disconnections, output_limit_disconnections;
     uint64_t auth_denied;
-    uint64_t cycles;                          /* turns of the loop */
+    uint64_t cycles;                                             /* turns of the loop */
     uint64_t cycle_ticks, cycle_command_ticks, cycle_cron_ticks; /* sums */
     uint64_t cycle_ticks_max, cycle_commands_max;
-    uint64_t expire_ticks;                    /* active expiry */
+    uint64_t expire_ticks; /* active expiry */
     uint64_t expire_cap_reached;
     uint64_t eviction_exceeded_us, eviction_exceeding_since_us;
     size_t peak_memory, startup_memory;
-    size_t input_max, output_max;             /* recent largest buffers */
+    size_t input_max, output_max; /* recent largest buffers */
     uint64_t execs, execs_watch_aborted, execs_queue_aborted, execs_rolled_back;
     struct rate rate_commands, rate_net_in, rate_net_out, rate_cycles, rate_cycle_us;
 };

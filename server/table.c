@@ -89,7 +89,7 @@ struct command_table {
     struct command_slot **named; /* owned; those that have a name, in the same order */
 };
 
-/* -- the index -------------------------------------------------------------------------------- */
+/* -- the index --------------------------------------------------------------------------------- */
 
 static inline struct word word_of(struct bytes name)
 {
@@ -178,7 +178,7 @@ static void index_rebuild(struct command_table *t)
     }
 }
 
-/* -- making a table --------------------------------------------------------------------------- */
+/* -- making a table ---------------------------------------------------------------------------- */
 
 /* The categories that follow from the flags. Scripts may write whatever their flags say, so a
  * read-only one of them is not in @read. */
@@ -288,7 +288,7 @@ void command_table_destroy(struct command_table *t)
     mem_free(t);
 }
 
-/* -- names ------------------------------------------------------------------------------------ */
+/* -- names ------------------------------------------------------------------------------------- */
 
 struct command_slot *command_find_sub(struct command_slot *container, struct bytes name)
 {
@@ -357,7 +357,7 @@ void command_reset_stats(struct command_table *t)
     command_each(t, reset_slot, NULL);
 }
 
-/* -- keys ------------------------------------------------------------------------------------- */
+/* -- keys -------------------------------------------------------------------------------------- */
 
 /* A request and the positions found in it. */
 struct key_search {

@@ -18,12 +18,12 @@ struct queued {
 
 struct transaction {
     struct transaction *next_spare;
-    char *block;          /* owned; the queue: one record behind the other (transaction.c) */
-    size_t used, room;    /* of the block */
-    uint32_t count;       /* commands queued */
-    uint32_t all_flags;   /* of the queued commands: CMD_WRITE, CMD_DENYOOM, ... */
-    bool aborted;         /* an error while queueing: EXEC refuses */
-    bool rollback;        /* MULTI ROLLBACK */
+    char *block;           /* owned; the queue: one record behind the other (transaction.c) */
+    size_t used, room;     /* of the block */
+    uint32_t count;        /* commands queued */
+    uint32_t all_flags;    /* of the queued commands: CMD_WRITE, CMD_DENYOOM, ... */
+    bool aborted;          /* an error while queueing: EXEC refuses */
+    bool rollback;         /* MULTI ROLLBACK */
     struct watch *watches; /* owned */
     uint32_t watch_count, watch_room;
 };
@@ -43,10 +43,12 @@ void transaction_unwatch(struct client *c);
 void transaction_watch(struct client *c, struct key key);
 /* Has one of the watched keys changed? */
 bool transaction_is_broken(const struct client *c);
-/* Leave MULTI as transaction_discard() does, but hand the queue over: for EXEC, which gives it back. */
+/* Leave MULTI as transaction_discard() does, but hand the queue over: for EXEC, which gives it
+ * back. */
 struct transaction *transaction_take(struct client *c);
 void transaction_give_back(struct server *s, struct transaction *t);
-/* Go through a queue: *at starts at 0; false at its end. What q shows lives as long as the queue. */
+/* Go through a queue: *at starts at 0; false at its end. What q shows lives as long as the queue.
+ */
 bool transaction_next(struct transaction *t, size_t *at, struct queued *q);
 /* Free what is kept for reuse. */
 void transaction_drop_spare(struct server *s);

@@ -7,7 +7,8 @@
 #define REDOUBT_VERSION "0.1.0"
 #define REDIS_VERSION "7.4.1" /* clients choose commands by it */
 
-/* The build, as the Makefile knows it: the commit, how many files differ from it, and an id of both. */
+/* The build, as the Makefile knows it: the commit, how many files differ from it, and an id of
+ * both. */
 #ifndef REDOUBT_COMMIT
 #define REDOUBT_COMMIT "00000000"
 #endif

@@ -6,13 +6,13 @@
  *   byte 9       1 if the last slot holds a chained bucket instead of an entry (its tag is 0 then)
  *   bytes 10-63  nine pointers of 48 bits
  *
- * Addressing: with mask = 2^level - 1, bucket hash & mask, or hash & (2 * mask + 1) if that is below split.
- * Growing splits bucket number split into itself and mask + 1 + split; shrinking merges the last bucket back.
- * Buckets live in segments of a fixed size, so that growing moves nothing; only the first segment starts small
- * and doubles.
+ * Addressing: with mask = 2^level - 1, bucket hash & mask, or hash & (2 * mask + 1) if that is
+ * below split. Growing splits bucket number split into itself and mask + 1 + split; shrinking
+ * merges the last bucket back. Buckets live in segments of a fixed size, so that growing moves
+ * nothing; only the first segment starts small and doubles.
  *
- * The tag is bits 24-31 of the hash: independent of the address up to 2^24 buckets, and contained in the 32
- * bits which the expiry index keeps.
+ * The tag is bits 24-31 of the hash: independent of the address up to 2^24 buckets, and contained
+ * in the 32 bits which the expiry index keeps.
  */
 #include "storage/dict.h"
 
@@ -157,7 +157,8 @@ static void bucket_clear(struct dict *d, struct dict_bucket *b)
     memset(b, 0, sizeof *b);
 }
 
-/* A hole was made in the bucket at; fill it from the end of the chain, so that chains shrink with their contents. */
+/* A hole was made in the bucket at; fill it from the end of the chain, so that chains shrink with
+ * their contents. */
 static void chain_fill_hole(struct dict *d, struct dict_bucket *at, int slot)
 {
     if (!at->chained)
@@ -225,7 +226,8 @@ static void table_extend(struct dict *d)
     d->buckets++;
 }
 
-/* The last bucket is empty and gone; give memory back, with some slack against doing it again and again. */
+/* The last bucket is empty and gone; give memory back, with some slack against doing it again and
+ * again. */
 static void table_retract(struct dict *d)
 {
     d->buckets--;
@@ -289,7 +291,8 @@ static void merge_one(struct dict *d)
     table_retract(d);
 }
 
-/* 6.5 entries a bucket on average: about 11 bytes of table an entry, one bucket in seven has a chain. */
+/* 6.5 entries a bucket on average: about 11 bytes of table an entry, one bucket in seven has a
+ * chain. */
 static inline bool is_crowded(const struct dict *d)
 {
     return 2 * d->count > 13 * d->buckets;
@@ -399,8 +402,8 @@ void dict_replace(struct dict *d, void *old_entry, void *new_entry, uint64_t has
     abort(); /* the caller promised that old_entry is there */
 }
 
-/* gcc takes a function that only prefetches for one without effect and drops its calls; the empty instruction is an
- * effect. */
+/* gcc takes a function that only prefetches for one without effect and drops its calls; the empty
+ * instruction is an effect. */
 static inline void prefetch(const void *line)
 {
     __builtin_prefetch(line);
@@ -439,8 +442,8 @@ static void bucket_visit(struct dict *d, struct dict_bucket *b, dict_visit *visi
     d->hold--;
 }
 
-/* Reverse-binary order: a bucket of level k covers one interval of the bit-reversed hashes, whose end is where
- * the next call goes on, at whatever level the table is then. */
+/* Reverse-binary order: a bucket of level k covers one interval of the bit-reversed hashes, whose
+ * end is where the next call goes on, at whatever level the table is then. */
 uint64_t dict_scan(struct dict *d, uint64_t cursor, dict_visit *visit, void *context)
 {
     if (d->count == 0)
@@ -462,8 +465,8 @@ static void *chain_nth(const struct dict_bucket *b, unsigned n)
     return NULL;
 }
 
-/* Draw a bucket, accept it in proportion to what its chain holds: then each entry is as likely as any other.
- * A chain of more than FAIR entries is a matter of one in a million. */
+/* Draw a bucket, accept it in proportion to what its chain holds: then each entry is as likely as
+ * any other. A chain of more than FAIR entries is a matter of one in a million. */
 void *dict_random(const struct dict *d)
 {
     enum { FAIR = 32, TRIES = 4096 };
@@ -479,7 +482,8 @@ void *dict_random(const struct dict *d)
         if (draw < used)
             return chain_nth(first, draw);
     }
-    /* nearly empty, because something holds the table: take the next entry from a random place on */
+    /* nearly empty, because something holds the table: take the next entry from a random place on
+     */
     uint64_t start = random_below(d->buckets);
     for (uint64_t i = 0; i < d->buckets; i++) {
         void *entry = chain_nth(bucket_at(d, (start + i) % d->buckets), 0);
@@ -589,13 +593,13 @@ size_t dict_describe(const struct dict *d, char *out, size_t room)
         longest = used > longest ? used : longest;
         lengths[used < 39 ? used : 39]++;
     }
-    size_t len = (size_t)snprintf(out, room,
-                                  "Hash table 0 stats (main hash table):\n table size: %llu\n"
-                                  " number of elements: %llu\n chained buckets: %u\n"
-                                  " max chain length: %llu\n Chain length distribution:\n",
-                                  (unsigned long long)(d->buckets * SLOTS),
-                                  (unsigned long long)d->count, d->chained,
-                                  (unsigned long long)longest);
+    size_t len =
+        (size_t)snprintf(out, room,
+                         "Hash table 0 stats (main hash table):\n table size: %llu\n"
+                         " number of elements: %llu\n chained buckets: %u\n"
+                         " max chain length: %llu\n Chain length distribution:\n",
+                         (unsigned long long)(d->buckets * SLOTS), (unsigned long long)d->count,
+                         d->chained, (unsigned long long)longest);
     for (int i = 0; i < 40 && len < room; i++)
         if (lengths[i] > 0)
             len += (size_t)snprintf(out + len, room - len, "   %d: %llu (%.2f%%)\n", i,

@@ -159,7 +159,8 @@ bool entry_store_inline(struct entry *e, struct bytes value, enum value_encoding
         return false;
     uint8_t *at = value_at(e);
     size_t before = (size_t)(at - (uint8_t *)e) + 1;
-    /* The block must be the one that the allocator gives for the new size: it is freed by that size. */
+    /* The block must be the one that the allocator gives for the new size: it is freed by that
+     * size. */
     if (at[0] != value.len && mem_usable(before + at[0]) != mem_usable(before + value.len))
         return false;
     at[0] = (uint8_t)value.len;
@@ -182,8 +183,9 @@ const char *entry_type_name(enum value_type type)
 
 const char *entry_encoding_name(enum value_encoding encoding)
 {
-    static const char *const names[] = {"int",       "embstr",   "raw",    "listpack",   "quicklist",
-                                        "intset",    "hashtable", "skiplist", "stream", "listpackex"};
+    static const char *const names[] = {"int",       "embstr",    "raw",       "listpack",
+                                        "quicklist", "intset",    "hashtable", "skiplist",
+                                        "stream",    "listpackex"};
     _Static_assert(sizeof names / sizeof *names == ENC_COUNT, "every encoding has a name");
     return names[encoding];
 }

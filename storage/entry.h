@@ -11,11 +11,12 @@
  *   value       inline string: 1 byte length and the bytes; else 8 bytes: an int64, or a pointer to
  *               struct blob (strings) or to the value of another type
  *
- * A 16-byte key with a 3-byte value takes 26 bytes, 32 with a deadline: one 32-byte block of the allocator
- * either way. Nothing is aligned; all fields go through memcpy.
+ * A 16-byte key with a 3-byte value takes 26 bytes, 32 with a deadline: one 32-byte block of the
+ * allocator either way. Nothing is aligned; all fields go through memcpy.
  *
- * Entries are immutable in layout: what changes the length of a part builds a new entry, and the keyspace
- * puts it in the old one's place. Only storage/keyspace.c and the files of the value types change entries.
+ * Entries are immutable in layout: what changes the length of a part builds a new entry, and the
+ * keyspace puts it in the old one's place. Only storage/keyspace.c and the files of the value types
+ * change entries.
  */
 #ifndef REDOUBT_STORAGE_ENTRY_H
 #define REDOUBT_STORAGE_ENTRY_H
@@ -59,8 +60,9 @@ enum { ENTRY_INLINE_MAX = 128, ENTRY_EMBSTR_MAX = 44 };
 /* No deadline. */
 #define DEADLINE_NONE ((int64_t)-1)
 
-/* The bytes of a long string. Shared with replies being sent: whoever changes one with refs > 1 copies. The
- * count is atomic, since the last reference may be dropped on the thread that ends large values. */
+/* The bytes of a long string. Shared with replies being sent: whoever changes one with refs > 1
+ * copies. The count is atomic, since the last reference may be dropped on the thread that ends
+ * large values. */
 struct blob {
     uint32_t refs;
     size_t len, room;
@@ -112,12 +114,12 @@ bool entry_store_inline(struct entry *e, struct bytes value, enum value_encoding
 struct bytes entry_inline(const struct entry *e);
 
 /* New entries; the caller owns them. deadline may be DEADLINE_NONE. */
-struct entry *entry_create_inline(struct bytes key, struct bytes value, enum value_encoding encoding,
-                                  int64_t deadline);
-struct entry *entry_create_word(struct bytes key, enum value_type type, enum value_encoding encoding,
-                                int64_t word, int64_t deadline);
-/* A copy of e's shell with another key and deadline. The value's 8 bytes are copied as they are: afterwards
- * only one of the two shells may own what they point to. */
+struct entry *entry_create_inline(struct bytes key, struct bytes value,
+                                  enum value_encoding encoding, int64_t deadline);
+struct entry *entry_create_word(struct bytes key, enum value_type type,
+                                enum value_encoding encoding, int64_t word, int64_t deadline);
+/* A copy of e's shell with another key and deadline. The value's 8 bytes are copied as they are:
+ * afterwards only one of the two shells may own what they point to. */
 struct entry *entry_rebuild(const struct entry *e, struct bytes key, int64_t deadline);
 /* Free the allocation of the entry itself, not what its value points to. */
 void entry_free_shell(struct entry *e);
@@ -131,6 +133,7 @@ const char *entry_encoding_name(enum value_encoding encoding);
 struct blob *blob_create(size_t len);     /* len bytes, not set; refs 1; aborts without memory */
 struct blob *blob_try_create(size_t len); /* NULL without memory */
 void blob_retain(struct blob *b);
-void blob_release(void *blob); /* a struct blob; void so that replies can take it as their release */
+void blob_release(
+    void *blob); /* a struct blob; void so that replies can take it as their release */
 
 #endif

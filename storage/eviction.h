@@ -1,8 +1,8 @@
 /*
  * eviction.h - making room: which key goes when memory is full.
  *
- * Sampled LRU, LFU and TTL with a pool of the best candidates seen so far, as Redis approximates them; the
- * policies' names and numbers are Redis's.
+ * Sampled LRU, LFU and TTL with a pool of the best candidates seen so far, as Redis approximates
+ * them; the policies' names and numbers are Redis's.
  */
 #ifndef REDOUBT_STORAGE_EVICTION_H
 #define REDOUBT_STORAGE_EVICTION_H
@@ -24,14 +24,17 @@ struct eviction;
 
 struct eviction *eviction_create(void);
 void eviction_destroy(struct eviction *ev);
-/* Evict one key by the policy (event "evicted", keyspace.evicted counts it). False: there is none to evict.
- * samples is maxmemory-samples. Never evicts while an undo section is open (returns false). */
-bool eviction_evict_one(struct eviction *ev, struct keyspace *ks, enum eviction_policy policy, int samples);
+/* Evict one key by the policy (event "evicted", keyspace.evicted counts it). False: there is none
+ * to evict. samples is maxmemory-samples. Never evicts while an undo section is open (returns
+ * false). */
+bool eviction_evict_one(struct eviction *ev, struct keyspace *ks, enum eviction_policy policy,
+                        int samples);
 
 /* The access clock as OBJECT and INFO show it. */
-uint32_t eviction_lru_clock(int64_t now_ms);                       /* 24 bits, seconds */
+uint32_t eviction_lru_clock(int64_t now_ms);                                /* 24 bits, seconds */
 int64_t eviction_idle_ms(const struct keyspace *ks, const struct entry *e); /* under LRU */
-uint8_t eviction_frequency(const struct keyspace *ks, const struct entry *e); /* under LFU, decayed */
+uint8_t eviction_frequency(const struct keyspace *ks,
+                           const struct entry *e); /* under LFU, decayed */
 /* One access: the new 24-bit clock (logarithmic increment after decay, counter starts at 5). */
 uint32_t eviction_lfu_touch(const struct keyspace *ks, uint32_t clock);
 /* Clock of a new key: now, and for LFU the starting counter. */

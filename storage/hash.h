@@ -1,18 +1,19 @@
 /*
  * hash.h - hash values: fields with a value each, and perhaps a deadline.
  *
- * Three forms. Small hashes are a listpack of field, value, field, value (listpack); once a field gets a deadline each
- * field has a third element, its deadline or 0 (listpackex). Large ones are a table (hashtable) whose fields are
- * entries (entry.h), so that field, value and deadline share one allocation, with a timing wheel of their own
- * (expiry.h). A hash never goes back to an earlier form.
+ * Three forms. Small hashes are a listpack of field, value, field, value (listpack); once a field
+ * gets a deadline each field has a third element, its deadline or 0 (listpackex). Large ones are a
+ * table (hashtable) whose fields are entries (entry.h), so that field, value and deadline share one
+ * allocation, with a timing wheel of their own (expiry.h). A hash never goes back to an earlier
+ * form.
  *
- * A field whose deadline has passed is dead: hash_find_live() does not see it and removes it. hash_find() and the
- * iterators show it with its deadline; what to do with it is the caller's choice. keyspace.db.field_expiry knows all
- * hashes that have fields with a deadline.
+ * A field whose deadline has passed is dead: hash_find_live() does not see it and removes it.
+ * hash_find() and the iterators show it with its deadline; what to do with it is the caller's
+ * choice. keyspace.db.field_expiry knows all hashes that have fields with a deadline.
  *
- * Mutators take a struct hash_at and record their inverse when a section is open: one field each, whatever the size of
- * the hash. They leave the key's entry where it is. A hash may become empty on the way; who changed it removes the key
- * then (hash_settle() does).
+ * Mutators take a struct hash_at and record their inverse when a section is open: one field each,
+ * whatever the size of the hash. They leave the key's entry where it is. A hash may become empty on
+ * the way; who changed it removes the key then (hash_settle() does).
  */
 #ifndef REDOUBT_STORAGE_HASH_H
 #define REDOUBT_STORAGE_HASH_H
@@ -23,7 +24,8 @@
 /* Deadlines of fields are smaller than this, as in Redis. */
 #define HASH_DEADLINE_LIMIT (INT64_C(1) << 46)
 
-/* A field as it is. The views end with the next change of the hash, or with this struct: do not copy it. */
+/* A field as it is. The views end with the next change of the hash, or with this struct: do not
+ * copy it. */
 struct hash_field {
     struct bytes name, value;
     int64_t deadline;  /* DEADLINE_NONE: it has none */
@@ -64,20 +66,26 @@ void hash_iter_end(struct hash_iter *it);
 /* The field at a place; places are good until the hash changes. */
 void hash_read(const struct entry *e, const void *place, struct hash_field *out);
 
-/* The table of a hash in that form, for scanning; NULL of a packed one. What an entry of it says. */
+/* The table of a hash in that form, for scanning; NULL of a packed one. What an entry of it says.
+ */
 struct dict *hash_dict(const struct entry *e);
 void hash_field_of(const void *table_entry, struct hash_field *out);
-/* The listpack of a packed hash, NULL of a table. Elements a field: 2, or 3 with the deadline (0: none). */
+/* The listpack of a packed hash, NULL of a table. Elements a field: 2, or 3 with the deadline (0:
+ * none). */
 const unsigned char *hash_listpack(const struct entry *e, int *width);
 
 /* -- changing ---------------------------------------------------------------------------------- */
 
-/* A new hash without fields, in the keyspace. room: bytes that the fields to come will need, about. */
+/* A new hash without fields, in the keyspace. room: bytes that the fields to come will need, about.
+ */
 struct entry *hash_create(struct keyspace *ks, int db, struct key key, size_t room);
-/* So many fields will be set, of which the longest name or value has so many bytes: take the right form at once. */
+/* So many fields will be set, of which the longest name or value has so many bytes: take the right
+ * form at once. */
 void hash_expect(struct hash_at *at, uint64_t fields, size_t longest);
-/* Set a field; true if it is new. blob: the value's bytes, whose one reference passes to the hash, or NULL. */
-bool hash_set(struct hash_at *at, struct bytes name, struct bytes value, struct blob *blob, int64_t deadline);
+/* Set a field; true if it is new. blob: the value's bytes, whose one reference passes to the hash,
+ * or NULL. */
+bool hash_set(struct hash_at *at, struct bytes name, struct bytes value, struct blob *blob,
+              int64_t deadline);
 /* False if there is no such field. */
 bool hash_delete(struct hash_at *at, struct bytes name);
 /* Give a field that is there a deadline, another one, or none. */
@@ -87,7 +95,8 @@ void hash_set_deadline(struct hash_at *at, struct bytes name, int64_t deadline);
 bool hash_find_live(struct hash_at *at, struct bytes name, struct hash_field *out);
 /* Remove a field that was found dead; nothing happens if keyspace.keep_expired. */
 void hash_bury(struct hash_at *at, struct bytes name);
-/* Remove all dead fields, looking at each field if any may be dead. Nothing happens if keyspace.keep_expired. */
+/* Remove all dead fields, looking at each field if any may be dead. Nothing happens if
+ * keyspace.keep_expired. */
 void hash_bury_all(struct hash_at *at);
 /* May there be a dead field? */
 bool hash_has_dead(const struct hash_at *at);
@@ -95,7 +104,8 @@ bool hash_has_dead(const struct hash_at *at);
 void hash_announce(struct hash_at *at);
 /* hash_announce(); remove the key if no field is left (event "del"). True if it was removed. */
 bool hash_settle(struct hash_at *at);
-/* Remove dead fields of all databases: some per hash, looking at limit hashes of each database. True: more are due. */
+/* Remove dead fields of all databases: some per hash, looking at limit hashes of each database.
+ * True: more are due. */
 bool hash_expire_due(struct keyspace *ks, uint32_t limit);
 
 /* -- the row in value.c ------------------------------------------------------------------------ */

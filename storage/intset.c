@@ -71,7 +71,7 @@ size_t intset_memory(const struct intset *s)
     return mem_size_of(s);
 }
 
-/* -- values ----------------------------------------------------------------------------------- */
+/* -- values ------------------------------------------------------------------------------------ */
 
 static int64_t value_load(const unsigned char *values, uint32_t width, uint32_t index)
 {
@@ -130,7 +130,7 @@ bool intset_contains(const struct intset *s, int64_t value)
     return is_at(s, position_of(s, value), value);
 }
 
-/* -- changing --------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 /* The values in another width. */
 static struct intset *rebuild(struct intset *s, uint32_t width)

@@ -1,8 +1,9 @@
 /*
  * keyspace.c - databases, and the barrier around every change of a key.
  *
- * Each mutator below comes as a pair: the change, and the kind of undo record that takes it back. Without an
- * open section the change frees at once what it displaces; with one, the record keeps it.
+ * Each mutator below comes as a pair: the change, and the kind of undo record that takes it back.
+ * Without an open section the change frees at once what it displaces; with one, the record keeps
+ * it.
  */
 #include "storage/keyspace.h"
 
@@ -86,7 +87,7 @@ void keyspace_destroy(struct keyspace *ks)
     mem_free(ks);
 }
 
-/* -- finding ------------------------------------------------------------------------------------------ */
+/* -- finding ----------------------------------------------------------------------------------- */
 
 /* Redis's rule: a key still lives in the millisecond of its deadline. */
 bool keyspace_is_dead(const struct keyspace *ks, const struct entry *e)
@@ -148,7 +149,7 @@ uint64_t keyspace_size(const struct keyspace *ks, int db)
     return ks->dbs[db].keys.count;
 }
 
-/* -- ending values -------------------------------------------------------------------------------------- */
+/* -- ending values ----------------------------------------------------------------------------- */
 
 void keyspace_end_entry(struct keyspace *ks, struct entry *e, bool lazy)
 {
@@ -170,7 +171,7 @@ static void log_keeps(struct keyspace *ks, const struct entry *e)
     ks->undo->kept += keyspace_entry_memory(e, 5);
 }
 
-/* -- the index of deadlines ------------------------------------------------------------------------------ */
+/* -- the index of deadlines -------------------------------------------------------------------- */
 
 static void index_deadline(struct expiry *x, uint64_t hash, int64_t old, int64_t new)
 {
@@ -206,7 +207,7 @@ static void index_drop(struct db *db, const struct entry *e)
         expiry_drop(&db->field_expiry, due_inside(e));
 }
 
-/* -- putting in and taking out ---------------------------------------------------------------------------- */
+/* -- putting in and taking out ----------------------------------------------------------------- */
 
 static void table_put(struct keyspace *ks, int db, struct entry *e, uint64_t hash)
 {
@@ -319,9 +320,10 @@ void keyspace_replace(struct keyspace *ks, int db, struct entry *old, struct ent
     }
 }
 
-/* -- shells: the same value in another allocation --------------------------------------------------------- */
+/* -- shells: the same value in another allocation ---------------------------------------------- */
 
-/* Changes inside the value were taken back before this runs, but the value itself may have moved. */
+/* Changes inside the value were taken back before this runs, but the value itself may have moved.
+ */
 static void give_value_back(struct entry *from, struct entry *to)
 {
     if (!(to->flags & ENTRY_INLINE))
@@ -431,7 +433,7 @@ struct entry *keyspace_move(struct keyspace *ks, int from_db, struct entry *e, u
     return moved;
 }
 
-/* -- whole databases -------------------------------------------------------------------------------------- */
+/* -- whole databases --------------------------------------------------------------------------- */
 
 struct flushed {
     int db;
@@ -545,7 +547,7 @@ void keyspace_swap(struct keyspace *ks, int a, int b)
     }
 }
 
-/* -- having changed --------------------------------------------------------------------------------------- */
+/* -- having changed ---------------------------------------------------------------------------- */
 
 /* What is to be told of one key, now or when the section closes well. */
 struct news {
@@ -629,7 +631,7 @@ static void bump_watched(struct keyspace *ks, int db, const struct dict *present
     dict_iter_end(&it);
 }
 
-/* -- deadlines ---------------------------------------------------------------------------------------------- */
+/* -- deadlines --------------------------------------------------------------------------------- */
 
 struct burial {
     struct keyspace *ks;
@@ -656,7 +658,7 @@ bool keyspace_expire_due(struct keyspace *ks, uint32_t limit)
     return more;
 }
 
-/* -- checks -------------------------------------------------------------------------------------------------- */
+/* -- checks ------------------------------------------------------------------------------------ */
 
 void keyspace_check(const struct keyspace *ks)
 {

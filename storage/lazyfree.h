@@ -12,8 +12,8 @@ struct lazyfree;
 struct lazyfree *lazyfree_start(void);
 /* Finish what is queued, end the thread. */
 void lazyfree_stop(struct lazyfree *lf);
-/* Run end(object) on the thread; it must touch nothing that the main thread may. objects: how many this
- * counts for in the statistics. */
+/* Run end(object) on the thread; it must touch nothing that the main thread may. objects: how many
+ * this counts for in the statistics. */
 void lazyfree_queue(struct lazyfree *lf, void (*end)(void *object), void *object, uint64_t objects);
 /* Still waiting; done since start (or since the last reset). */
 uint64_t lazyfree_pending(const struct lazyfree *lf);

@@ -35,8 +35,7 @@ uint64_t list_length(const struct entry *e)
     return is_packed(e) ? lp_count(listpack_of(e)) : quicklist_of(e)->count;
 }
 
-/* -- splicing
- * ---------------------------------------------------------------------------------------------- */
+/* -- splicing ---------------------------------------------------------------------------------- */
 
 static const unsigned char *position(const unsigned char *lp, uint64_t index)
 {
@@ -119,8 +118,7 @@ static void record_splice(struct keyspace *ks, struct entry *e, uint64_t index, 
         ks->undo->kept += sizeof *n + n->room;
 }
 
-/* -- the two forms
- * ----------------------------------------------------------------------------------------- */
+/* -- the two forms ----------------------------------------------------------------------------- */
 
 static void become_quicklist(struct entry *e, const struct list_limits *limits)
 {
@@ -209,8 +207,7 @@ static void shrink(struct keyspace *ks, struct entry *e)
     become_listpack(e);
 }
 
-/* -- changing
- * ---------------------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 struct entry *list_create(struct keyspace *ks, int db, struct key key)
 {
@@ -334,8 +331,7 @@ void list_replace(struct keyspace *ks, struct entry *e, uint64_t index, struct b
     shrink(ks, e);
 }
 
-/* -- removing what matches
- * --------------------------------------------------------------------------------- */
+/* -- removing what matches --------------------------------------------------------------------- */
 
 struct removal {
     struct keyspace *ks;
@@ -483,8 +479,7 @@ void list_check(const struct entry *e)
         abort();
 }
 
-/* -- the row in value.c
- * --------------------------------------------------------------------------------- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 
 void list_free_value(struct entry *e)
 {

@@ -35,8 +35,7 @@ void list_replace(struct keyspace *ks, struct entry *e, uint64_t index, struct b
 uint64_t list_remove(struct keyspace *ks, struct entry *e, enum list_end from, struct bytes text,
                      uint64_t limit);
 
-/* -- reading: nothing may change the list meanwhile
- * ------------------------------------------------------------ */
+/* -- reading: nothing may change the list meanwhile -------------------------------------------- */
 
 struct list_item {
     bool is_int;
@@ -103,8 +102,7 @@ bool list_describe(const struct entry *e, struct list_shape *out);
 /* Debug: abort at the first lie. */
 void list_check(const struct entry *e);
 
-/* -- the row in value.c
- * --------------------------------------------------------------------------------------- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 void list_free_value(struct entry *e);
 uint64_t list_free_effort(const struct entry *e);
 size_t list_memory(const struct entry *e, uint64_t samples);

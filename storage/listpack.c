@@ -103,8 +103,7 @@ bool lp_has_room(const unsigned char *lp, size_t more)
     return more <= BYTES_LIMIT && lp_bytes(lp) + more <= BYTES_LIMIT;
 }
 
-/* -- positions
- * ------------------------------------------------------------------------------------------- */
+/* -- positions --------------------------------------------------------------------------------- */
 
 static unsigned char *element_or_null(const unsigned char *at)
 {
@@ -168,8 +167,7 @@ unsigned char *lp_seek(const unsigned char *lp, int64_t index)
                              : seek_backward(lp, (uint64_t)(count - 1 - index));
 }
 
-/* -- reading
- * --------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 struct lp_value lp_get(const unsigned char *at)
 {
@@ -208,8 +206,7 @@ unsigned char *lp_find(const unsigned char *lp, const unsigned char *at, struct 
     return NULL;
 }
 
-/* -- changing
- * -------------------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 /* Let removed bytes at offset be replaced by added ones, not yet set. Returns where the listpack is
  * now. */
@@ -322,8 +319,7 @@ unsigned char *lp_merge(unsigned char *lp, const unsigned char *other)
     return lp;
 }
 
-/* -- what comes from outside
- * ------------------------------------------------------------------------------- */
+/* -- what comes from outside ------------------------------------------------------------------- */
 
 /* The size of the whole element at at, with len bytes to read from; 0 if it does not fit there or
  * its two lengths disagree. */

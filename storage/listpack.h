@@ -1,12 +1,13 @@
 /*
  * listpack.h - a sequence of strings and integers packed into one allocation.
  *
- * The format is Redis's, from its public specification (github.com/antirez/listpack): 4 bytes of total length, 2 bytes
- * of count (65535: unknown), elements of encoding, data and their own length backwards, and an end byte 0xff. Small
- * lists, hashes, sets and sorted sets are kept in it, and dump files hold it as it is.
+ * The format is Redis's, from its public specification (github.com/antirez/listpack): 4 bytes of
+ * total length, 2 bytes of count (65535: unknown), elements of encoding, data and their own length
+ * backwards, and an end byte 0xff. Small lists, hashes, sets and sorted sets are kept in it, and
+ * dump files hold it as it is.
  *
- * A listpack is one block from the allocator. Functions that change it return where it is now; positions (pointers to
- * elements) die with every change. NULL positions mean "no element".
+ * A listpack is one block from the allocator. Functions that change it return where it is now;
+ * positions (pointers to elements) die with every change. NULL positions mean "no element".
  */
 #ifndef REDOUBT_STORAGE_LISTPACK_H
 #define REDOUBT_STORAGE_LISTPACK_H
@@ -21,7 +22,8 @@ struct lp_value {
     struct bytes bytes; /* not for integers: a view into the listpack */
 };
 
-unsigned char *lp_create(size_t reserve); /* empty, with so many bytes of room; ends with lp_destroy() */
+unsigned char *
+lp_create(size_t reserve); /* empty, with so many bytes of room; ends with lp_destroy() */
 void lp_destroy(unsigned char *lp);
 unsigned char *lp_copy(const unsigned char *lp);
 /* Bytes in use (what a dump holds); of the allocation; give spare room back. */
@@ -46,10 +48,11 @@ struct lp_value lp_get(const unsigned char *at);
 struct bytes lp_text(const unsigned char *at, char scratch[NUMBER_TEXT_MAX]);
 bool lp_equals(const unsigned char *at, struct bytes text);
 /* The first element from at on, looking at every (1 + skip)-th one, that equals text. */
-unsigned char *lp_find(const unsigned char *lp, const unsigned char *at, struct bytes text, int skip);
+unsigned char *lp_find(const unsigned char *lp, const unsigned char *at, struct bytes text,
+                       int skip);
 
-/* Text that is the decimal form of an int64 is stored as an integer. *at becomes the new element's position (may be
- * passed as NULL pointer where nobody wants it). */
+/* Text that is the decimal form of an int64 is stored as an integer. *at becomes the new element's
+ * position (may be passed as NULL pointer where nobody wants it). */
 unsigned char *lp_append(unsigned char *lp, struct bytes text);
 unsigned char *lp_prepend(unsigned char *lp, struct bytes text);
 unsigned char *lp_append_int(unsigned char *lp, int64_t number);

@@ -11,8 +11,7 @@
 #include "base/memory.h"
 #include "storage/quicklist_node.h"
 
-/* -- the chain
- * --------------------------------------------------------------------------------------------- */
+/* -- the chain --------------------------------------------------------------------------------- */
 
 struct quicklist *quicklist_create(const struct list_limits *limits)
 {
@@ -146,8 +145,7 @@ void quicklist_check(const struct quicklist *ql)
         abort();
 }
 
-/* -- the ends
- * ---------------------------------------------------------------------------------------------- */
+/* -- the ends ---------------------------------------------------------------------------------- */
 
 void quicklist_push(struct quicklist *ql, enum list_end end, struct bytes text)
 {
@@ -190,8 +188,7 @@ struct qnode *quicklist_drop(struct quicklist *ql, enum list_end end, uint64_t c
     return saved;
 }
 
-/* -- anywhere
- * ---------------------------------------------------------------------------------------------- */
+/* -- anywhere ---------------------------------------------------------------------------------- */
 
 /* The node that begins with the index-th element, NULL if there is none: a node is split for it if
  * need be. */

@@ -64,8 +64,7 @@ static inline bool list_needle_matches(const struct list_needle *needle,
  * listpack. */
 bool list_limits_exceeded(const struct list_limits *limits, size_t bytes, uint64_t count);
 
-/* -- nodes: detached ones are chained by next and belong to who holds the first
- * -------------------------------- */
+/* -- nodes: detached ones are chained by next and belong to who holds the first ---------------- */
 
 /* A packed node of these encoded elements. */
 struct qnode *qnode_of_run(const unsigned char *run, size_t len, uint32_t count);

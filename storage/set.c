@@ -36,7 +36,7 @@ static struct dict *table_of(const struct entry *e)
     return entry_pointer(e);
 }
 
-/* -- reading ---------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 uint64_t set_count(const struct entry *e)
 {
@@ -167,8 +167,7 @@ void set_prefetch(const struct entry *e, const struct bytes *members, int count)
     }
 }
 
-/* -- values in their forms ----------------------------------------------------------------------
- */
+/* -- values in their forms --------------------------------------------------------------------- */
 
 static void *table_create(uint64_t members)
 {
@@ -234,8 +233,7 @@ struct entry *set_create(const struct limits *limits, struct bytes key, struct b
     return wrap(key, ENC_HASHTABLE, table_create(members), DEADLINE_NONE);
 }
 
-/* -- changing the form ----------------------------------------------------------------------------
- */
+/* -- changing the form ------------------------------------------------------------------------- */
 
 static bool records(const struct set_at *at)
 {
@@ -310,7 +308,7 @@ void set_expect(const struct set_at *at, uint64_t members)
         change_form(at, ENC_HASHTABLE, members);
 }
 
-/* -- intsets ---------------------------------------------------------------------------------- */
+/* -- intsets ----------------------------------------------------------------------------------- */
 
 struct int_change {
     struct entry *entry;
@@ -391,7 +389,7 @@ static bool ints_remove(const struct set_at *at, struct bytes member)
     return done;
 }
 
-/* -- listpacks -------------------------------------------------------------------------------- */
+/* -- listpacks --------------------------------------------------------------------------------- */
 
 struct packed_change {
     struct entry *entry;
@@ -460,7 +458,7 @@ static bool packed_remove(const struct set_at *at, struct bytes member)
     return true;
 }
 
-/* -- tables ----------------------------------------------------------------------------------- */
+/* -- tables ------------------------------------------------------------------------------------ */
 
 struct member_change {
     struct dict *table;
@@ -527,8 +525,7 @@ static bool table_remove(const struct set_at *at, struct bytes text)
     return true;
 }
 
-/* -- changing, in any form ------------------------------------------------------------------------
- */
+/* -- changing, in any form --------------------------------------------------------------------- */
 
 bool set_add(const struct set_at *at, struct bytes member)
 {
@@ -554,8 +551,7 @@ bool set_remove(const struct set_at *at, struct bytes member)
     }
 }
 
-/* -- the row in value.c ---------------------------------------------------------------------------
- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 
 void set_free_value(struct entry *e)
 {

@@ -34,8 +34,7 @@ static inline struct set_at set_in(struct keyspace *ks, struct entry *e)
     return (struct set_at){e, &ks->limits, ks->undo};
 }
 
-/* -- reading
- * ------------------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 uint64_t set_count(const struct entry *e);
 bool set_contains(const struct entry *e, struct bytes member);
@@ -60,8 +59,7 @@ struct dict *set_dict(const struct entry *e);
 /* Warm the caches for looking these members up. */
 void set_prefetch(const struct entry *e, const struct bytes *members, int count);
 
-/* -- changing
- * ------------------------------------------------------------------------------------------ */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 /* A new empty set in no table, in the form that suits so many members of which the first is known;
  * or in this form. The caller fills it (set_at.log is NULL) and gives it to the keyspace. */
@@ -75,8 +73,7 @@ bool set_add(const struct set_at *at, struct bytes member);
 /* False if there is no such member. */
 bool set_remove(const struct set_at *at, struct bytes member);
 
-/* -- the row in value.c
- * --------------------------------------------------------------------------------- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 void set_free_value(struct entry *e);
 uint64_t set_free_effort(const struct entry *e);
 size_t set_memory(const struct entry *e, uint64_t samples);

@@ -1,9 +1,9 @@
 /*
  * string.c - strings: int, inline bytes, blobs.
  *
- * A string changes form only by building a new entry, so keyspace_replace() undoes that. What changes inside a
- * blob is undone by records of this file: the old length with the bytes that were overwritten, or the old blob
- * where a reply still shows it.
+ * A string changes form only by building a new entry, so keyspace_replace() undoes that. What
+ * changes inside a blob is undone by records of this file: the old length with the bytes that were
+ * overwritten, or the old blob where a reply still shows it.
  */
 #include "storage/string.h"
 
@@ -47,8 +47,8 @@ struct blob *string_blob(const struct entry *e)
 static struct entry *create_from_bytes(struct bytes key, struct bytes value, int64_t deadline)
 {
     if (value.len <= ENTRY_INLINE_MAX)
-        return entry_create_inline(key, value,
-                                   value.len <= ENTRY_EMBSTR_MAX ? ENC_EMBSTR : ENC_RAW, deadline);
+        return entry_create_inline(key, value, value.len <= ENTRY_EMBSTR_MAX ? ENC_EMBSTR : ENC_RAW,
+                                   deadline);
     struct blob *b = blob_create(value.len);
     memcpy(b->data, value.ptr, value.len);
     return entry_create_word(key, TYPE_STRING, ENC_RAW, (int64_t)(uintptr_t)b, deadline);
@@ -80,8 +80,8 @@ struct entry *string_set(struct keyspace *ks, int db, struct entry *old, struct 
     if (may_be_number(value) && number_parse_i64(value, &number)) {
         if (old != NULL && entry_deadline(old) == deadline)
             return string_set_int(ks, db, old, key, number);
-        return put(ks, db, old,
-                   entry_create_word(key.name, TYPE_STRING, ENC_INT, number, deadline), key.hash);
+        return put(ks, db, old, entry_create_word(key.name, TYPE_STRING, ENC_INT, number, deadline),
+                   key.hash);
     }
     if (old != NULL && value.len <= ENTRY_INLINE_MAX && entry_deadline(old) == deadline &&
         !undo_is_open(ks->undo) &&
@@ -93,8 +93,8 @@ struct entry *string_set(struct keyspace *ks, int db, struct entry *old, struct 
 struct entry *string_set_blob(struct keyspace *ks, int db, struct entry *old, struct key key,
                               struct blob *value, int64_t deadline)
 {
-    struct entry *e = entry_create_word(key.name, TYPE_STRING, ENC_RAW, (int64_t)(uintptr_t)value,
-                                        deadline);
+    struct entry *e =
+        entry_create_word(key.name, TYPE_STRING, ENC_RAW, (int64_t)(uintptr_t)value, deadline);
     return put(ks, db, old, e, key.hash);
 }
 
@@ -215,7 +215,8 @@ static struct blob *own_blob(struct keyspace *ks, struct entry *e, size_t len)
     return copy;
 }
 
-/* A raw entry for the same key with len bytes, of which the first are those of e and the others zero. */
+/* A raw entry for the same key with len bytes, of which the first are those of e and the others
+ * zero. */
 static struct entry *rebuild_raw(const struct entry *e, size_t len)
 {
     char scratch[NUMBER_TEXT_MAX], inline_bytes[ENTRY_INLINE_MAX] = {0};
@@ -225,7 +226,8 @@ static struct entry *rebuild_raw(const struct entry *e, size_t len)
         return entry_create_inline(entry_key(e), bytes_of(inline_bytes, len), ENC_RAW,
                                    entry_deadline(e));
     }
-    struct blob *b = blob_create(before.len == 0 ? len : room_for(len)); /* a first write is the usual last */
+    struct blob *b =
+        blob_create(before.len == 0 ? len : room_for(len)); /* a first write is the usual last */
     b->len = len;
     memcpy(b->data, before.ptr, before.len);
     memset(b->data + before.len, 0, len - before.len);

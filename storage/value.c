@@ -50,11 +50,8 @@ static const struct value_ops zset_ops = {
 const struct value_ops *value_ops(enum value_type type)
 {
     static const struct value_ops *const rows[TYPE_COUNT] = {
-        [TYPE_STRING] = &string_ops,
-        [TYPE_LIST] = &list_ops,
-        [TYPE_SET] = &set_ops,
-        [TYPE_ZSET] = &zset_ops,
-        [TYPE_HASH] = &hash_ops,
+        [TYPE_STRING] = &string_ops, [TYPE_LIST] = &list_ops, [TYPE_SET] = &set_ops,
+        [TYPE_ZSET] = &zset_ops,     [TYPE_HASH] = &hash_ops,
     };
     return rows[type];
 }

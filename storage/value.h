@@ -1,7 +1,8 @@
 /*
  * value.h - what every value type offers to the keyspace: one row a type.
  *
- * A new type adds its row to value.c and its mutators in a file of its own; keyspace.c does not change.
+ * A new type adds its row to value.c and its mutators in a file of its own; keyspace.c does not
+ * change.
  */
 #ifndef REDOUBT_STORAGE_VALUE_H
 #define REDOUBT_STORAGE_VALUE_H
@@ -19,7 +20,8 @@ struct value_ops {
     size_t (*memory)(const struct entry *e, uint64_t samples);
     /* A new entry, in no table, with an equal value under another key. */
     struct entry *(*copy)(const struct entry *e, struct bytes key, int64_t deadline);
-    /* The table in which members are found by name; NULL of a value that has none now. NULL: this type never has. */
+    /* The table in which members are found by name; NULL of a value that has none now. NULL: this
+     * type never has. */
     struct dict *(*members)(const struct entry *e);
 };
 
@@ -27,8 +29,8 @@ const struct value_ops *value_ops(enum value_type type);
 
 /* End the entry and its value. */
 void value_end(void *entry);
-/* From here on a value's end is worth a hand-over to the background thread if that was asked for, or in any case, since
- * others would notice the wait. */
+/* From here on a value's end is worth a hand-over to the background thread if that was asked for,
+ * or in any case, since others would notice the wait. */
 enum { VALUE_LAZY_EFFORT = 64, VALUE_SLOW_EFFORT = 4096 };
 
 #endif

@@ -36,7 +36,7 @@ static struct zset *large_of(const struct entry *e)
     return entry_pointer(e);
 }
 
-/* -- the small form ------------------------------------------------------------------------- */
+/* -- the small form ---------------------------------------------------------------------------- */
 
 static double small_score(const unsigned char *at)
 {
@@ -95,7 +95,7 @@ static bool small_suits(const struct limits *limits, uint64_t members, size_t lo
     return members <= limits->zset_listpack_entries && longest <= limits->zset_listpack_value;
 }
 
-/* -- the large form ------------------------------------------------------------------------- */
+/* -- the large form ---------------------------------------------------------------------------- */
 
 static struct zset *large_create(void)
 {
@@ -133,6 +133,23 @@ static void large_drop(struct zset *z, struct ranked *m, uint64_t hash)
     ranked_destroy(m);
 }
 
+enum { GROUP = 16 };
+
+/* Drop so many from this rank on, at most GROUP: their part of the table is fetched together. */
+static void large_drop_some(struct zset *z, uint64_t rank, int count)
+{
+    struct ranked *members[GROUP];
+    uint64_t hashes[GROUP];
+    struct rank_cursor c = ranktree_seek(&z->order, rank);
+    for (int i = 0; i < count; i++, rank_cursor_next(&c)) {
+        members[i] = rank_cursor_get(&c);
+        hashes[i] = dict_hash(ranked_name(members[i]));
+        dict_prefetch_bucket(&z->members, hashes[i]);
+    }
+    for (int i = 0; i < count; i++)
+        large_drop(z, members[i], hashes[i]);
+}
+
 static void value_destroy(void *value, enum value_encoding form)
 {
     if (form == ENC_LISTPACK)
@@ -141,7 +158,7 @@ static void value_destroy(void *value, enum value_encoding form)
         large_destroy(value);
 }
 
-/* -- reading -------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 uint64_t zset_count(const struct entry *e)
 {
@@ -241,7 +258,7 @@ struct dict *zset_dict(const struct entry *e)
     return is_small(e) ? NULL : &large_of(e)->members;
 }
 
-/* -- taking back ---------------------------------------------------------------------------- */
+/* -- taking back ------------------------------------------------------------------------------- */
 
 static const struct limits unlimited = {
     .zset_listpack_entries = UINT64_MAX,
@@ -309,7 +326,7 @@ static void keep_form(struct keyspace *ks, void *record)
 
 static const struct undo_kind kind_form = {"zset form", revert_form, keep_form};
 
-/* -- changing ------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 /* All members of a listpack, as a large set. */
 static struct zset *large_from_small(const unsigned char *lp)
@@ -412,14 +429,14 @@ void zset_remove_ranks(const struct zset_at *at, uint64_t rank, uint64_t count)
         return;
     }
     struct zset *z = large_of(at->e);
-    while (count-- > 0) {
-        struct rank_cursor c = ranktree_seek(&z->order, rank);
-        struct ranked *m = rank_cursor_get(&c);
-        large_drop(z, m, dict_hash(ranked_name(m)));
+    while (count > 0) {
+        int some = count < GROUP ? (int)count : GROUP;
+        large_drop_some(z, rank, some);
+        count -= (uint64_t)some;
     }
 }
 
-/* -- building ------------------------------------------------------------------------------- */
+/* -- building ---------------------------------------------------------------------------------- */
 
 void zset_builder_init(struct zset_builder *b)
 {
@@ -498,7 +515,7 @@ struct entry *zset_builder_finish(struct zset_builder *b, const struct limits *l
                              (int64_t)(intptr_t)value, DEADLINE_NONE);
 }
 
-/* -- the row in value.c --------------------------------------------------------------------- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 
 void zset_free_value(struct entry *e)
 {

@@ -45,7 +45,7 @@ struct zset_place {
     double score;
 };
 
-/* -- reading -------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 uint64_t zset_count(const struct entry *e);
 /* Does it have this member? */
@@ -69,7 +69,7 @@ bool zset_iter_next(struct zset_iter *it, struct zset_item *out);
 /* The table of a large set, for scanning; NULL of a small one. Its entries are struct ranked. */
 struct dict *zset_dict(const struct entry *e);
 
-/* -- changing ------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 /* A new empty set in no table, in the form that suits so many members of at most this length. */
 struct entry *zset_create(const struct limits *limits, struct bytes key, uint64_t members,
@@ -81,7 +81,7 @@ void zset_remove(const struct zset_at *at, const struct zset_place *place);
 /* Remove so many members from this rank on; they are there. */
 void zset_remove_ranks(const struct zset_at *at, uint64_t rank, uint64_t count);
 
-/* -- building ------------------------------------------------------------------------------- */
+/* -- building ---------------------------------------------------------------------------------- */
 
 /* Collects members in any order; orders them once. */
 struct zset_builder {
@@ -96,7 +96,7 @@ double *zset_builder_score(struct zset_builder *b, struct bytes name, bool *fres
 struct entry *zset_builder_finish(struct zset_builder *b, const struct limits *limits,
                                   struct bytes key);
 
-/* -- the row in value.c --------------------------------------------------------------------- */
+/* -- the row in value.c ------------------------------------------------------------------------ */
 void zset_free_value(struct entry *e);
 uint64_t zset_free_effort(const struct entry *e);
 size_t zset_memory(const struct entry *e, uint64_t samples);

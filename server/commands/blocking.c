@@ -22,8 +22,7 @@ static void wait_for(struct call *call, int first, int count, enum value_type ty
     blocked_wait(call, &what);
 }
 
-/* -- lists
- * -------------------------------------------------------------------------------------------- */
+/* -- lists ------------------------------------------------------------------------------------- */
 
 static void pop_or_wait(struct call *call, enum list_end end)
 {
@@ -83,8 +82,7 @@ static void cmd_blmpop(struct call *call)
         wait_for(call, m.first_key, m.keys, TYPE_LIST, timeout_ms, reply_null_array);
 }
 
-/* -- sorted sets
- * ---------------------------------------------------------------------------------------- */
+/* -- sorted sets ------------------------------------------------------------------------------- */
 
 static void zpop_or_wait(struct call *call, enum zset_end end)
 {

@@ -1,8 +1,8 @@
 /*
  * client.c - CLIENT: looking at sessions, one's own and others', and changing them.
  */
-#include "server/blocked.h"
 #include "server/client.h"
+#include "server/blocked.h"
 
 #include "base/text.h"
 #include "server/call.h"

@@ -18,9 +18,7 @@
 #include "server/server.h"
 #include "storage/lazyfree.h"
 
-/* -- GET
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- GET --------------------------------------------------------------------------------------- */
 
 /* A name with its option: names of options come first, then aliases, so that each has a number. */
 static const char *name_at(int i, enum option_id *id)
@@ -79,9 +77,7 @@ static void cmd_config_get(struct call *call)
     reply_map_at(call->reply, mark, pairs);
 }
 
-/* -- SET
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- SET --------------------------------------------------------------------------------------- */
 
 static void reply_failure(struct call *call, struct bytes name, const char *reason)
 {
@@ -96,7 +92,8 @@ static const char *refusal(const struct call *call, const struct option *known)
         return "can't set immutable config";
     int allowed = call->server->opt.enable_protected_configs;
     if ((known->flags & OPTION_PROTECTED) &&
-        !(allowed == PROTECTED_YES || (allowed == PROTECTED_LOCAL && client_is_local(call->client))))
+        !(allowed == PROTECTED_YES ||
+          (allowed == PROTECTED_LOCAL && client_is_local(call->client))))
         return "can't set protected config";
     return NULL;
 }
@@ -177,9 +174,7 @@ static void cmd_config_set(struct call *call)
         reply_failure(call, bytes_of_text(option_at(culprit)->name), error.text);
 }
 
-/* -- the rest
- * ------------------------------------------------------------------------------------------------------
- */
+/* -- the rest ---------------------------------------------------------------------------------- */
 
 static void cmd_config_rewrite(struct call *call)
 {

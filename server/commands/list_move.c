@@ -5,8 +5,7 @@
 #include "server/command.h"
 #include "server/commands/lists.h"
 
-/* -- from one list to another
- * ---------------------------------------------------------------------- */
+/* -- from one list to another ------------------------------------------------------------------ */
 
 /* The outermost element, which list_drop() is about to take away, in memory of its own unless it
  * fits small. */
@@ -65,8 +64,7 @@ static void cmd_rpoplpush(struct call *call)
         reply_null(call->reply);
 }
 
-/* -- from the first of several
- * --------------------------------------------------------------------- */
+/* -- from the first of several ----------------------------------------------------------------- */
 
 bool list_mpop_or_reply(struct call *call, int numkeys_arg, struct list_mpop *out)
 {

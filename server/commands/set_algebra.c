@@ -12,7 +12,7 @@
 #include "server/commands/sets.h"
 #include "storage/value.h"
 
-/* -- sources -------------------------------------------------------------------------------- */
+/* -- sources ----------------------------------------------------------------------------------- */
 
 struct sources {
     const struct entry **sets; /* owned; NULL: there is no such key */
@@ -57,7 +57,7 @@ static int larger_first(const void *a, const void *b)
     return smaller_first(b, a);
 }
 
-/* -- results -------------------------------------------------------------------------------- */
+/* -- results ----------------------------------------------------------------------------------- */
 
 /* Where members of a result go. */
 struct result {
@@ -115,7 +115,7 @@ static void store(struct call *call, struct entry *e, const char *event)
     reply_int(call->reply, count);
 }
 
-/* -- looking up in groups --------------------------------------------------------------------- */
+/* -- looking up in groups ---------------------------------------------------------------------- */
 
 enum { GROUP = 16 };
 
@@ -189,7 +189,7 @@ static void filter(const struct sources *s, bool present, struct result *r)
     set_iter_end(&it);
 }
 
-/* -- SINTER --------------------------------------------------------------------------------- */
+/* -- SINTER ------------------------------------------------------------------------------------ */
 
 static void intersect(struct sources *s, struct result *r)
 {
@@ -255,7 +255,7 @@ static void cmd_sintercard(struct call *call)
     sources_fini(&s);
 }
 
-/* -- SUNION --------------------------------------------------------------------------------- */
+/* -- SUNION ------------------------------------------------------------------------------------ */
 
 static void add_all(const struct set_at *into, const struct entry *e)
 {
@@ -303,7 +303,7 @@ static void cmd_sunionstore(struct call *call)
     sources_fini(&s);
 }
 
-/* -- SDIFF ---------------------------------------------------------------------------------- */
+/* -- SDIFF ------------------------------------------------------------------------------------- */
 
 /* Is it less work to look each member of the first set up in the others than to copy it and remove
  * all that the others have? A look-up is taken for half of a removal, and most end at the first set

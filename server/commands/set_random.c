@@ -37,7 +37,7 @@ static bool is_walked(const struct entry *e)
     return entry_encoding(e) == ENC_LISTPACK;
 }
 
-/* -- SRANDMEMBER ---------------------------------------------------------------------------- */
+/* -- SRANDMEMBER ------------------------------------------------------------------------------- */
 
 /* Draw with repetition. */
 static void reply_repeated(struct call *call, const struct entry *e, uint64_t count)
@@ -133,7 +133,7 @@ static void cmd_srandmember(struct call *call)
         draw_one(call);
 }
 
-/* -- SPOP ----------------------------------------------------------------------------------- */
+/* -- SPOP -------------------------------------------------------------------------------------- */
 
 static void pop_one_by_one(struct call *call, struct entry *e, uint64_t count)
 {

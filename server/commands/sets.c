@@ -11,7 +11,7 @@
 /* Members of one request whose memory is fetched together. */
 enum { GROUP = 16 };
 
-/* -- shared ------------------------------------------------------------------------------- */
+/* -- shared ------------------------------------------------------------------------------------ */
 
 void set_reply_members(struct call *call, const struct entry *e)
 {
@@ -40,7 +40,7 @@ static void prefetch_group(const struct call *call, const struct entry *e, int i
         set_prefetch(e, call->argv + i, left < GROUP ? left : GROUP);
 }
 
-/* -- changing ------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 static int64_t add_arguments(const struct call *call, const struct set_at *at)
 {
@@ -131,7 +131,7 @@ static void cmd_smove(struct call *call)
         move_member(call, from, to);
 }
 
-/* -- asking --------------------------------------------------------------------------------- */
+/* -- asking ------------------------------------------------------------------------------------ */
 
 static void cmd_sismember(struct call *call)
 {
@@ -170,7 +170,7 @@ static void cmd_smembers(struct call *call)
         set_reply_members(call, e);
 }
 
-/* -- SSCAN ---------------------------------------------------------------------------------- */
+/* -- SSCAN ------------------------------------------------------------------------------------- */
 
 /* The cursor stands before the members in the reply but is known after them: so they are collected.
  */

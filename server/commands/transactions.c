@@ -1,8 +1,9 @@
 /*
  * transactions.c - MULTI, EXEC, DISCARD, WATCH, UNWATCH.
  *
- * MULTI ROLLBACK is ours: its EXEC runs the queue inside an undo section, and the first command that fails takes
- * everything back: data, deadlines, versions, notifications, the selected database. One error tells which.
+ * MULTI ROLLBACK is ours: its EXEC runs the queue inside an undo section, and the first command
+ * that fails takes everything back: data, deadlines, versions, notifications, the selected
+ * database. One error tells which.
  */
 #include <stdio.h>
 
@@ -103,8 +104,7 @@ static void cmd_exec(struct call *call)
     struct transaction *t = transaction_take(c);
     if (t->aborted) {
         stats->execs_queue_aborted++;
-        reply_error(call->reply,
-                    "EXECABORT Transaction discarded because of previous errors.");
+        reply_error(call->reply, "EXECABORT Transaction discarded because of previous errors.");
     } else if (broken) {
         stats->execs_watch_aborted++;
         reply_null_array(call->reply);

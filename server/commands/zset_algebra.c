@@ -13,7 +13,7 @@
 #include "storage/set.h"
 #include "storage/value.h"
 
-/* -- sources -------------------------------------------------------------------------------- */
+/* -- sources ----------------------------------------------------------------------------------- */
 
 struct source {
     const struct entry *e; /* NULL: there is no such key */
@@ -85,7 +85,7 @@ static int smaller_first(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* -- the operations ------------------------------------------------------------------------- */
+/* -- the operations ---------------------------------------------------------------------------- */
 
 enum operation {
     UNION,
@@ -171,7 +171,7 @@ static void run(struct algebra *a)
         source_visit(&a->sources[0], a->operation == INTER ? visit_inter : visit_diff, a);
 }
 
-/* -- arguments ------------------------------------------------------------------------------ */
+/* -- arguments --------------------------------------------------------------------------------- */
 
 /* The number of keys stands at argument i, the keys behind it. */
 static bool sources_or_reply(struct call *call, int i, struct algebra *a)
@@ -264,7 +264,7 @@ static bool algebra_or_reply(struct call *call, int i, unsigned allowed, struct 
     return true;
 }
 
-/* -- commands ------------------------------------------------------------------------------- */
+/* -- commands ---------------------------------------------------------------------------------- */
 
 static void reply_built(struct call *call, struct entry *e, bool with_scores)
 {

@@ -11,7 +11,7 @@
 #include "server/commands/scan.h"
 #include "server/commands/zsets.h"
 
-/* -- popping -------------------------------------------------------------------------------- */
+/* -- popping ----------------------------------------------------------------------------------- */
 
 static bool parse_end(struct bytes word, enum zset_end *out)
 {
@@ -140,7 +140,7 @@ static void cmd_zmpop(struct call *call)
         reply_null_array(call->reply);
 }
 
-/* -- ZRANDMEMBER ---------------------------------------------------------------------------- */
+/* -- ZRANDMEMBER ------------------------------------------------------------------------------- */
 
 static void reply_ranked(struct call *call, const struct entry *e, uint64_t rank, bool with_scores)
 {
@@ -256,7 +256,7 @@ static void cmd_zrandmember(struct call *call)
         reply_ranked(call, e, random_below(zset_count(e)), false);
 }
 
-/* -- ZSCAN ---------------------------------------------------------------------------------- */
+/* -- ZSCAN ------------------------------------------------------------------------------------- */
 
 /* The cursor stands before the members in the reply but is known after them: so they are collected.
  */

@@ -9,7 +9,7 @@
 #include "server/command.h"
 #include "server/commands/zsets.h"
 
-/* -- bounds --------------------------------------------------------------------------------- */
+/* -- bounds ------------------------------------------------------------------------------------ */
 
 /* What strtod() takes, blanks in front and nothing at all included, but no NaN. */
 static bool parse_score(struct bytes text, double *out)
@@ -66,7 +66,7 @@ bool zset_names_or_reply(struct call *call, int min, int max, struct rank_cut cu
     return false;
 }
 
-/* -- ranges --------------------------------------------------------------------------------- */
+/* -- ranges ------------------------------------------------------------------------------------ */
 
 enum range_kind {
     BY_RANK,
@@ -130,7 +130,7 @@ static bool bounds_or_reply(struct call *call, int min, int max, struct range *r
     }
 }
 
-/* -- ZRANGE and its relatives --------------------------------------------------------------- */
+/* -- ZRANGE and its relatives ------------------------------------------------------------------ */
 
 /* Which options a command has, and what is fixed without them. */
 struct form {
@@ -256,7 +256,7 @@ static void cmd_zrangestore(struct call *call)
     zset_store(call, zset_builder_finish(&b, &call->keys->limits, call->argv[1]), "zrangestore");
 }
 
-/* -- counting and removing ------------------------------------------------------------------ */
+/* -- counting and removing --------------------------------------------------------------------- */
 
 static void count_range(struct call *call, enum range_kind kind)
 {

@@ -10,7 +10,7 @@
 #include "server/command.h"
 #include "storage/value.h"
 
-/* -- shared --------------------------------------------------------------------------------- */
+/* -- shared ------------------------------------------------------------------------------------ */
 
 void zset_reply_item(struct reply *r, const struct zset_item *item, bool with_score)
 {
@@ -55,7 +55,7 @@ void zset_store(struct call *call, struct entry *built, const char *event)
     reply_int(call->reply, count);
 }
 
-/* -- ZADD, ZINCRBY -------------------------------------------------------------------------- */
+/* -- ZADD, ZINCRBY ----------------------------------------------------------------------------- */
 
 enum zadd_option {
     ZADD_NX = 1 << 0,
@@ -210,7 +210,7 @@ static void cmd_zincrby(struct call *call)
     add(call, 2, ZADD_INCR);
 }
 
-/* -- removing ------------------------------------------------------------------------------- */
+/* -- removing ---------------------------------------------------------------------------------- */
 
 static void cmd_zrem(struct call *call)
 {
@@ -231,7 +231,7 @@ static void cmd_zrem(struct call *call)
     reply_int(call->reply, removed);
 }
 
-/* -- reading -------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static void cmd_zcard(struct call *call)
 {

@@ -70,9 +70,7 @@ static void assert_broken(const char *text, const char *end_of_message)
     options_fini(&o);
 }
 
-/* -- options
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- options ----------------------------------------------------------------------------------- */
 
 static void test_names_are_unique_and_found(void **state)
 {
@@ -216,9 +214,7 @@ static void test_a_copy_owns_what_it_shows(void **state)
     options_fini(&copy);
 }
 
-/* -- the file
- * --------------------------------------------------------------------------------------------------------
- */
+/* -- the file ---------------------------------------------------------------------------------- */
 
 static void test_file_syntax(void **state)
 {

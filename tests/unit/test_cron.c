@@ -26,8 +26,8 @@ static int set_up(void **state)
     (void)state;
     clock_init();
     mem_thread_enter();
-    server = (struct server){.keys = keyspace_create(2), .latency = latency_create(),
-                             .network = &network};
+    server = (struct server){
+        .keys = keyspace_create(2), .latency = latency_create(), .network = &network};
     server.opt.hz = 100;
     server.opt.active_expire_effort = 1;
     uv_loop_init(&server.loop);

@@ -80,7 +80,8 @@ static void test_empty(void **state)
     (void)state;
 }
 
-/* Random inserts and removals, in phases that grow and shrink, against an array of what must be there. */
+/* Random inserts and removals, in phases that grow and shrink, against an array of what must be
+ * there. */
 static void test_model(void **state)
 {
     static struct item *model[UNIVERSE];
@@ -131,7 +132,8 @@ static void mark(void *entry, void *context)
     (void)context;
 }
 
-/* What is there from the first to the last call of a scan is visited, while the table grows and shrinks under it. */
+/* What is there from the first to the last call of a scan is visited, while the table grows and
+ * shrinks under it. */
 static void test_scan_guarantee(void **state)
 {
     for (int round = 0; round < 20; round++) {

@@ -1,6 +1,6 @@
 /*
- * test_keyspace.c - the keyspace, strings and the undo log: random sections of random changes are taken back
- * at every position, and the whole dataset is compared with a picture taken before.
+ * test_keyspace.c - the keyspace, strings and the undo log: random sections of random changes are
+ * taken back at every position, and the whole dataset is compared with a picture taken before.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,8 +53,8 @@ static struct picture picture_take(const struct keyspace *ks)
             char scratch[NUMBER_TEXT_MAX], head[128];
             struct bytes key = entry_key(e), value = string_view(e, scratch);
             int len = snprintf(head, sizeof head, "%d %.*s %s %lld %zu:", i, (int)key.len, key.ptr,
-                               entry_encoding_name(entry_encoding(e)),
-                               (long long)entry_deadline(e), value.len);
+                               entry_encoding_name(entry_encoding(e)), (long long)entry_deadline(e),
+                               value.len);
             char *line = mem_alloc_zeroed((size_t)len + 2 * value.len + 1);
             memcpy(line, head, (size_t)len);
             for (size_t j = 0; j < value.len; j++)
@@ -153,7 +153,8 @@ static void change_key(struct keyspace *ks, int db, struct key key, struct entry
         break;
     case 2:
         if (e != NULL && there == NULL)
-            keyspace_add(ks, to_db, value_ops(TYPE_STRING)->copy(e, other.name, random_deadline(ks)),
+            keyspace_add(ks, to_db,
+                         value_ops(TYPE_STRING)->copy(e, other.name, random_deadline(ks)),
                          other.hash);
         break;
     default:
@@ -238,7 +239,8 @@ static void test_rollback_model(void **state)
     keyspace_destroy(ks);
 }
 
-/* An inner section that fails leaves the outer one's changes; the outer one can still fail as a whole. */
+/* An inner section that fails leaves the outer one's changes; the outer one can still fail as a
+ * whole. */
 static void test_nested_sections(void **state)
 {
     (void)state;
@@ -292,8 +294,8 @@ static void test_string_forms(void **state)
         {"9223372036854775807", ENC_INT},
         {"-9223372036854775808", ENC_INT},
         {"9223372036854775808", ENC_EMBSTR},
-        {"12345678901234567890123456789012345678901234", ENC_EMBSTR},  /* 44 */
-        {"123456789012345678901234567890123456789012345", ENC_RAW}, /* 45 */
+        {"12345678901234567890123456789012345678901234", ENC_EMBSTR}, /* 44 */
+        {"123456789012345678901234567890123456789012345", ENC_RAW},   /* 45 */
     };
     struct keyspace *ks = keyspace_create(1);
     struct key key = key_named("k");
@@ -316,11 +318,11 @@ static void test_string_forms(void **state)
 static void test_entry_layout(void **state)
 {
     (void)state;
-    static const int64_t deadlines[] = {DEADLINE_NONE, 0, 1, 1700000000000, (1LL << 48) - 1,
-                                        1LL << 48, INT64_MAX};
+    static const int64_t deadlines[] = {DEADLINE_NONE,   0,         1,        1700000000000,
+                                        (1LL << 48) - 1, 1LL << 48, INT64_MAX};
     char name[600];
     memset(name, 'n', sizeof name);
-    for (size_t len = 0; len < sizeof name; len += len > 250 && len < 260 ? 1 : 25)
+    for (size_t len = 0; len<sizeof name; len += len> 250 && len < 260 ? 1 : 25)
         for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++) {
             struct bytes key = bytes_of(name, len), value = bytes_of(name, len % 129);
             struct entry *e = entry_create_inline(key, value, ENC_RAW, deadlines[i]);

@@ -61,8 +61,7 @@ static void end(struct model *m)
     mem_free(m);
 }
 
-/* -- one list and what it should be
- * ------------------------------------------------------------------------ */
+/* -- one list and what it should be ------------------------------------------------------------ */
 
 struct pair {
     struct keyspace *ks;

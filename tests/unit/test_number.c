@@ -186,7 +186,7 @@ static void check_double(double value)
     assert_true(len < NUMBER_DOUBLE_MAX);
     assert_true(number_parse_double(bytes_of(text, len), &back));
     assert_memory_equal(&back, &value, sizeof value);
-    bool is_whole = fabs(value) < 0x1p62 && value == (double)(int64_t)value;
+    bool is_whole = fabs(value) <= 0x1p62 && value == (double)(int64_t)value;
     if (!is_whole) /* integers are printed in full */
         assert_int_equal(significant_digits(text, len), fewest_digits(value));
 }

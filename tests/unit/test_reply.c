@@ -233,9 +233,7 @@ static void test_pool_keeps_its_bound(void **state)
     assert_true(f->pool.count <= 3); /* none at all under the address sanitizer */
 }
 
-/* -- marks
- * ------------------------------------------------------------------------------------------------
- */
+/* -- marks ------------------------------------------------------------------------------------- */
 
 static void test_counts_known_last(void **state)
 {
@@ -302,7 +300,8 @@ static void test_move(void **state)
     check(&f->reply, "$-1\r\n");
 }
 
-/* A full reply takes no more, whatever comes: it stays near its limit, and what is owned still ends. */
+/* A full reply takes no more, whatever comes: it stays near its limit, and what is owned still
+ * ends. */
 static void test_limit(void **state)
 {
     struct fixture *f = *state;

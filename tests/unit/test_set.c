@@ -36,7 +36,7 @@ static void check_all(struct keyspace *ks)
     }
 }
 
-/* -- random material -------------------------------------------------------------------------- */
+/* -- random material --------------------------------------------------------------------------- */
 
 /* Members are numbered: integers of every width, then texts of all kinds of lengths. */
 static struct bytes member_named(int i, char room[NAME_MAX_LEN])
@@ -85,7 +85,7 @@ static struct entry *put_new(struct keyspace *ks, int db, struct key key, struct
     return e;
 }
 
-/* -- one set against a model ------------------------------------------------------------------ */
+/* -- one set against a model ------------------------------------------------------------------- */
 
 static void assert_same(const struct entry *e, const bool there[NAMES])
 {
@@ -147,7 +147,7 @@ static void test_model(void **state)
     }
 }
 
-/* -- sections taken back ---------------------------------------------------------------------- */
+/* -- sections taken back ----------------------------------------------------------------------- */
 
 /* Sorted lines that tell all there is. */
 struct picture {
@@ -357,7 +357,7 @@ static void test_undo_costs_the_change(void **state)
     keyspace_destroy(ks);
 }
 
-/* -- forms ------------------------------------------------------------------------------------ */
+/* -- forms ------------------------------------------------------------------------------------- */
 
 static enum value_encoding form_of(struct keyspace *ks, const char *first, int ints,
                                    const char *last)
@@ -401,7 +401,7 @@ static void test_forms(void **state)
     keyspace_destroy(ks);
 }
 
-/* -- fairness --------------------------------------------------------------------------------- */
+/* -- fairness ---------------------------------------------------------------------------------- */
 
 /* 40 members, chi-square with 39 degrees of freedom: beyond 90 once in 150,000 runs. */
 static void assert_fair(const struct entry *e)
@@ -441,7 +441,7 @@ static void test_random_is_fair(void **state)
     }
 }
 
-/* -- sizes ------------------------------------------------------------------------------------ */
+/* -- sizes ------------------------------------------------------------------------------------- */
 
 static void test_members_of_all_lengths(void **state)
 {

@@ -25,7 +25,7 @@ static void seed_random(void)
     random_seed(seed);
 }
 
-/* -- random material ------------------------------------------------------------------------ */
+/* -- random material --------------------------------------------------------------------------- */
 
 /* Names that are integers, short, long, and empty. */
 static struct bytes name_of(int i, char room[100])
@@ -52,7 +52,7 @@ static void set_random_limits(struct keyspace *ks)
     ks->limits.zset_listpack_value = random_below(2) ? 90 : 30;
 }
 
-/* -- one set against a model ---------------------------------------------------------------- */
+/* -- one set against a model ------------------------------------------------------------------- */
 
 struct model {
     struct {
@@ -181,7 +181,7 @@ static void test_against_a_model(void **state)
     }
 }
 
-/* -- sections taken back -------------------------------------------------------------------- */
+/* -- sections taken back ----------------------------------------------------------------------- */
 
 /* Everything that can be seen of the three keys, as text. */
 static char *picture(struct keyspace *ks)
@@ -301,7 +301,7 @@ static void test_cost_of_a_section(void **state)
     keyspace_destroy(ks);
 }
 
-/* -- building and sizes --------------------------------------------------------------------- */
+/* -- building and sizes ------------------------------------------------------------------------ */
 
 static void test_building(void **state)
 {
