@@ -143,12 +143,9 @@ static struct entry *demand(struct call *call, struct entry *e, int first, unsig
 {
     if (e != NULL || (options & ZADD_XX))
         return e;
-    size_t longest = 0;
-    for (int i = first + 1; i < call->argc; i += 2)
-        if (call->argv[i].len > longest)
-            longest = call->argv[i].len;
     struct key key = call_key(call, 1);
-    e = zset_create(&call->keys->limits, key.name, (uint64_t)(call->argc - first) / 2, longest);
+    e = zset_create(&call->keys->limits, key.name, (uint64_t)(call->argc - first) / 2,
+                    call->argv[first + 1].len);
     keyspace_add(call->keys, call->db, e, key.hash);
     return e;
 }
