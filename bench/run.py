@@ -123,9 +123,11 @@ def resident(server):
 
 def memory_each(binary, count, command):
     """Resident bytes that each of count commands adds."""
-    with start(binary) as server:
-        before = resident(server)
+    server = start(binary)
+    try:
         client = server.client()
+        client.ping()
+        before = resident(server)
         for first in range(0, count, 10000):
             pipe = client.pipeline(transaction=False)
             for i in range(first, min(first + 10000, count)):
@@ -133,6 +135,9 @@ def memory_each(binary, count, command):
             pipe.execute()
         time.sleep(1.5)
         return (resident(server) - before) / count
+    finally:
+        server.stop()
+        shutil.rmtree(server.dir, ignore_errors=True)
 
 
 def small_hash(i):
