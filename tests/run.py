@@ -99,6 +99,7 @@ def main(args):
              SANITIZED + '/redoubt-server')
         sys.path.insert(0, os.path.join(ROOT, 'tests'))
         for folder in ('integration', 'compat'):
+            sys.path.insert(0, os.path.join(ROOT, 'tests', folder))
             for path in sorted(glob.glob(os.path.join(ROOT, 'tests', folder, 'test_*.py'))):
                 if not args or os.path.basename(path)[len('test_'):-3] in args:
                     run_module(path, tally)
