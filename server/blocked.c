@@ -359,9 +359,10 @@ bool blocked_unblock(struct client *c, bool with_error)
     if (w == NULL)
         return false;
     count_in_vain(w, with_error);
-    if (with_error)
+    if (with_error) {
         reply_error(&c->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
-    else
+        executor_ignore_errors(c->server);
+    } else
         w->on_timeout(&c->reply);
     wait_end(w);
     return true;

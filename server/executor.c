@@ -116,6 +116,11 @@ static void count_latency(struct command_slot *command, uint64_t ticks)
     histogram_record(command->latency, clock_ticks_to_ns(ticks));
 }
 
+void executor_ignore_errors(struct server *s)
+{
+    s->executor->errors_seen = s->reply_errors.count;
+}
+
 bool executor_call(struct call *call)
 {
     struct server *s = call->server;
@@ -124,7 +129,8 @@ bool executor_call(struct call *call)
     call->client->last_command = command;
     const struct call *outer = s->running;
     s->running = call;
-    s->executor->depth++;
+    if (s->executor->depth++ == 0)
+        executor_ignore_errors(s); /* what was written before is no failure of this call */
     command->row->run(call);
     s->executor->depth--;
     s->running = outer;

@@ -33,6 +33,8 @@ void executor_arm(struct server *s, enum gate gate, bool on);
 /* Run one command now, past the gates: from the drain, from EXEC, later from scripts. Statistics,
  * slow log and all included. True if it wrote no error. */
 bool executor_call(struct call *call);
+/* Errors written so far went to other clients: the running call has not failed by them. */
+void executor_ignore_errors(struct server *s);
 /* Evict until memory is under maxmemory. False: over it, and nothing (more) can be evicted. */
 bool executor_make_room(struct server *s);
 /* CLIENT PAUSE: until this wall time, all commands or writes only. */

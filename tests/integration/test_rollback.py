@@ -108,6 +108,33 @@ class Rollback(unittest.TestCase):
         self.assertEqual(self.ask('EXEC'), Error('EXECABORT Transaction discarded because of previous errors.'))
         self.assertEqual(self.ask('EXISTS', 'a'), 0)
 
+    def test_errors_of_others_are_no_failure(self):
+        """A protocol error or an unblocked client elsewhere is none of this transaction's commands' failures."""
+        mine = self.server.raw()
+        mine.sendall(b'MULTI ROLLBACK\r\nSET k 1\r\n')
+        while not mine.recv(1000).endswith(b'QUEUED\r\n'):
+            pass
+        broken = self.server.raw()
+        broken.sendall(b'*1\r\nx\r\n')
+        while broken.recv(1000):
+            pass
+        mine.sendall(b'EXEC\r\n')
+        self.assertEqual(mine.recv(1000), b'*1\r\n+OK\r\n')
+        waiting = self.server.raw()
+        waiting.sendall(b'CLIENT ID\r\n')
+        number = waiting.recv(100)[1:-2]
+        waiting.sendall(b'BLPOP nothing 0\r\n')
+        control = self.server.client()
+        while int(control.info('clients')['blocked_clients']) == 0:
+            pass
+        mine.sendall(b'MULTI ROLLBACK\r\nCLIENT UNBLOCK ' + number + b' ERROR\r\nSET k 2\r\nEXEC\r\n')
+        data = b''
+        while not data.endswith((b':1\r\n+OK\r\n', b'integer\r\n')) and b'EXECABORT' not in data:
+            data += mine.recv(1000)
+        self.assertTrue(data.endswith(b'*2\r\n:1\r\n+OK\r\n'), data)
+        for s in (mine, broken, waiting):
+            s.close()
+
     def test_discard_ends_it(self):
         self.ask('MULTI', 'ROLLBACK')
         self.ask('SET', 'a', '1')
