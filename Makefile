@@ -12,7 +12,7 @@ WERROR ?= -Werror
 # Debian's own python3, which has the redis package; another may come first in PATH.
 PYTHON ?= /usr/bin/python3
 
-FOLDERS := base protocol storage scripting server server/commands
+FOLDERS := base protocol storage storage/snapshot scripting server server/commands
 SOURCES := $(wildcard $(addsuffix /*.c,$(FOLDERS)))
 HEADERS := $(wildcard $(addsuffix /*.h,$(FOLDERS)))
 MAIN    := server/main.c

@@ -1,0 +1,301 @@
+/*
+ * test_rdb.c - the parts of the dump format: bytes that Redis documents, and lies.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/crc64.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "storage/snapshot/rdb.h"
+
+#define BYTES(literal) bytes_of(literal, sizeof(literal) - 1)
+
+static void assert_same(struct bytes a, struct bytes b)
+{
+    assert_int_equal(a.len, b.len);
+    assert_memory_equal(a.ptr, b.ptr, a.len);
+}
+
+static void crc64_has_the_known_value_in_any_pieces(void **state)
+{
+    (void)state;
+    struct bytes digits = BYTES("123456789");
+    assert_true(crc64(0, digits) == UINT64_C(0xe9c6d914c4b8d9ca));
+    for (size_t cut = 0; cut <= digits.len; cut++) {
+        uint64_t first = crc64(0, bytes_of(digits.ptr, cut));
+        assert_true(crc64(first, bytes_of(digits.ptr + cut, digits.len - cut)) ==
+                    UINT64_C(0xe9c6d914c4b8d9ca));
+    }
+}
+
+static void lengths_have_the_documented_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t length;
+        struct bytes bytes;
+    } rows[] = {
+        {0, {"\x00", 1}},
+        {63, {"\x3f", 1}},
+        {64, {"\x40\x40", 2}},
+        {16383, {"\x7f\xff", 2}},
+        {16384, {"\x80\x00\x00\x40\x00", 5}},
+        {UINT32_MAX, {"\x80\xff\xff\xff\xff", 5}},
+        {UINT64_C(1) << 32, {"\x81\x00\x00\x00\x01\x00\x00\x00\x00", 9}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rdb_writer w;
+        rdb_writer_init(&w, true);
+        rdb_write_length(&w, rows[i].length);
+        assert_same(rdb_writer_view(&w), rows[i].bytes);
+        struct rdb_reader r = rdb_reader(rdb_writer_view(&w));
+        assert_true(rdb_read_length(&r) == rows[i].length);
+        assert_false(r.failed);
+        assert_int_equal(rdb_left(&r), 0);
+        rdb_writer_fini(&w);
+    }
+}
+
+static void integers_and_repetition_take_the_short_forms(void **state)
+{
+    (void)state;
+    static const struct {
+        struct bytes text, bytes;
+    } rows[] = {
+        {{"", 0}, {"\x00", 1}},
+        {{"a", 1},
+         {"\x01"
+          "a",
+          2}},
+        {{"007", 3},
+         {"\x03"
+          "007",
+          4}},
+        {{"-0", 2}, {"\x02-0", 3}},
+        {{"127", 3}, {"\xc0\x7f", 2}},
+        {{"-128", 4}, {"\xc0\x80", 2}},
+        {{"128", 3}, {"\xc1\x80\x00", 3}},
+        {{"-32769", 6}, {"\xc2\xff\x7f\xff\xff", 5}},
+        {{"-2147483648", 11}, {"\xc2\x00\x00\x00\x80", 5}},
+        {{"2147483648", 10},
+         {"\x0a"
+          "2147483648",
+          11}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rdb_writer w;
+        struct rdb_string s;
+        rdb_writer_init(&w, true);
+        rdb_write_string(&w, rows[i].text);
+        assert_same(rdb_writer_view(&w), rows[i].bytes);
+        struct rdb_reader r = rdb_reader(rdb_writer_view(&w));
+        assert_true(rdb_read_string(&r, &s));
+        assert_same(s.text, rows[i].text);
+        rdb_string_end(&s);
+        rdb_writer_fini(&w);
+    }
+}
+
+static void any_string_comes_back(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 70000; len = len * 3 / 2 + 1) {
+        char *text = mem_alloc(len + 1);
+        for (int kind = 0; kind < 3; kind++) {
+            for (size_t i = 0; i < len; i++)
+                text[i] = (char)(kind == 0 ? 'x' : kind == 1 ? random_below(256) : i / 7);
+            struct rdb_writer w;
+            struct rdb_string s;
+            rdb_writer_init(&w, kind != 1);
+            rdb_write_string(&w, bytes_of(text, len));
+            if (kind == 0 && len > 100)
+                assert_true(w.len < len);
+            struct rdb_reader r = rdb_reader(rdb_writer_view(&w));
+            assert_true(rdb_read_string(&r, &s));
+            assert_same(s.text, bytes_of(text, len));
+            rdb_string_end(&s);
+            rdb_writer_fini(&w);
+        }
+        mem_free(text);
+    }
+}
+
+/* -- lies -------------------------------------------------------------------------------------- */
+
+static void no_count_is_believed_beyond_what_is_there(void **state)
+{
+    (void)state;
+    struct rdb_reader r = rdb_reader(BYTES("\x81\x00\x00\x01\x00\x00\x00\x00\x00xxxx"));
+    assert_int_equal(rdb_read_count(&r, 2), 0);
+    assert_true(r.failed);
+    r = rdb_reader(BYTES("\x02xxxx"));
+    assert_int_equal(rdb_read_count(&r, 2), 2);
+    r = rdb_reader(BYTES("\x03xxxx"));
+    assert_int_equal(rdb_read_count(&r, 2), 0);
+}
+
+static void strings_that_lie_fail(void **state)
+{
+    (void)state;
+    static const struct bytes lies[] = {
+        {"", 0},                                                 /* nothing */
+        {"\x05xxxx", 5},                                         /* longer than there is */
+        {"\x81\xff\xff\xff\xff\xff\xff\xff\xff", 9},             /* the longest */
+        {"\x82\x00\x00\x00\x00", 5},                             /* no such form */
+        {"\xc4\x00", 2},                                         /* no such form */
+        {"\xc2\x00\x00", 3},                                     /* half an integer */
+        {"\xc3\x01\x01", 3},                                     /* nothing to decompress */
+        {"\xc3\x02\x80\xff\xff\xff\xff\x00x", 9},                /* expands too much */
+        {"\xc3\x02\x02\x00x", 5},                                /* expands to one byte, not two */
+        {"\xc3\x02\x81\x00\x00\x00\x01\x00\x00\x00\x00\0x", 13}, /* 4 GiB */
+        {"\xc3\x02\x00\x00x", 5},                                /* expands to nothing */
+    };
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        struct rdb_reader r = rdb_reader(lies[i]);
+        struct rdb_string s;
+        assert_false(rdb_read_string(&r, &s));
+        assert_int_equal(s.text.len, 0);
+        rdb_string_end(&s);
+        assert_int_equal(rdb_read_byte(&r), 0);
+        assert_int_equal(rdb_left(&r), 0);
+    }
+}
+
+static void old_doubles_are_texts(void **state)
+{
+    (void)state;
+    struct rdb_reader r = rdb_reader(BYTES("\x03"
+                                           "1.5\xfd\xfe\xff\x02-x"));
+    assert_true(rdb_read_text_double(&r) == 1.5);
+    assert_true(isnan(rdb_read_text_double(&r)));
+    assert_true(rdb_read_text_double(&r) == INFINITY);
+    assert_true(rdb_read_text_double(&r) == -INFINITY);
+    assert_false(r.failed);
+    rdb_read_text_double(&r);
+    assert_true(r.failed);
+}
+
+static void a_seal_breaks_with_any_byte(void **state)
+{
+    (void)state;
+    struct rdb_writer w;
+    struct bytes body;
+    rdb_writer_init(&w, true);
+    rdb_write_byte(&w, RDB_STRING);
+    rdb_write_string(&w, BYTES("hello"));
+    size_t len = w.len;
+    rdb_seal(&w, RDB_VERSION_USUAL);
+    assert_int_equal(w.len, len + 10);
+    assert_true(rdb_unseal(rdb_writer_view(&w), false, &body));
+    assert_int_equal(body.len, len);
+    for (size_t i = 0; i < w.len; i++) {
+        w.data[i] ^= 1;
+        assert_false(rdb_unseal(rdb_writer_view(&w), false, &body));
+        w.data[i] ^= 1;
+    }
+    for (size_t i = 0; i < 10; i++)
+        assert_false(rdb_unseal(bytes_of(w.data, i), true, &body));
+    rdb_writer_fini(&w);
+}
+
+static void a_seal_of_a_version_to_come_is_refused(void **state)
+{
+    (void)state;
+    struct rdb_writer w;
+    struct bytes body;
+    rdb_writer_init(&w, true);
+    rdb_write_byte(&w, RDB_STRING);
+    rdb_seal(&w, RDB_VERSION_MAX + 1);
+    assert_false(rdb_unseal(rdb_writer_view(&w), false, &body));
+    assert_false(rdb_unseal(rdb_writer_view(&w), true, &body));
+    rdb_writer_fini(&w);
+}
+
+/* -- draining ---------------------------------------------------------------------------------- */
+
+struct sink {
+    struct rdb_writer kept; /* all that came */
+    uint64_t refuse_at;     /* bytes */
+};
+
+static bool take(void *context, struct bytes part)
+{
+    struct sink *sink = context;
+    rdb_write_raw(&sink->kept, part);
+    return sink->kept.len < sink->refuse_at;
+}
+
+static void write_much(struct rdb_writer *w)
+{
+    char large[200000];
+    memset(large, 'y', sizeof large);
+    for (int i = 0; i < 30000; i++)
+        rdb_write_number(w, i * 1000);
+    rdb_write_string(w, bytes_of(large, sizeof large));
+    rdb_write_string(w, BYTES("end"));
+}
+
+static void draining_changes_nothing(void **state)
+{
+    (void)state;
+    struct rdb_writer plain, w;
+    struct sink sink = {.refuse_at = SIZE_MAX};
+    rdb_writer_init(&plain, false);
+    write_much(&plain);
+    rdb_writer_init(&sink.kept, false);
+    rdb_writer_init(&w, false);
+    w.drain = take;
+    w.context = &sink;
+    write_much(&w);
+    assert_true(w.room < 200000);
+    assert_true(rdb_writer_flush(&w));
+    assert_same(rdb_writer_view(&sink.kept), rdb_writer_view(&plain));
+    assert_int_equal(w.drained, plain.len);
+    assert_true(w.crc == crc64(0, rdb_writer_view(&plain)));
+    rdb_writer_fini(&w);
+    rdb_writer_fini(&plain);
+    rdb_writer_fini(&sink.kept);
+}
+
+static void a_full_drain_is_told_and_stops_all(void **state)
+{
+    (void)state;
+    struct rdb_writer w;
+    struct sink sink = {.refuse_at = 100000};
+    rdb_writer_init(&sink.kept, false);
+    rdb_writer_init(&w, false);
+    w.drain = take;
+    w.context = &sink;
+    write_much(&w);
+    assert_false(rdb_writer_flush(&w));
+    size_t taken = sink.kept.len;
+    write_much(&w);
+    assert_false(rdb_writer_flush(&w));
+    assert_int_equal(sink.kept.len, taken);
+    rdb_writer_fini(&w);
+    rdb_writer_fini(&sink.kept);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crc64_has_the_known_value_in_any_pieces),
+        cmocka_unit_test(lengths_have_the_documented_bytes),
+        cmocka_unit_test(integers_and_repetition_take_the_short_forms),
+        cmocka_unit_test(any_string_comes_back),
+        cmocka_unit_test(no_count_is_believed_beyond_what_is_there),
+        cmocka_unit_test(strings_that_lie_fail),
+        cmocka_unit_test(old_doubles_are_texts),
+        cmocka_unit_test(a_seal_breaks_with_any_byte),
+        cmocka_unit_test(a_seal_of_a_version_to_come_is_refused),
+        cmocka_unit_test(draining_changes_nothing),
+        cmocka_unit_test(a_full_drain_is_told_and_stops_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
