@@ -211,6 +211,120 @@ def errors(rng):
     ])()
 
 
+# -- collections: writes that are well formed, for keys that have their type in their name ----------
+
+TYPES = ['list', 'set', 'hash', 'zset']
+
+
+def typed_key(rng, kind):
+    return b'%s:%d' % (kind.encode(), rng.randint(0, 3))
+
+
+def element(rng):
+    """Few enough different ones that commands meet what others have left."""
+    kind = rng.random()
+    if kind < 0.5:
+        return b'%d' % rng.randint(-2, 20)
+    return rng.choice([b'', b'x', b'y' * 65, b'm:%d' % rng.randint(0, 40)] if kind < 0.97 else [b'z' * 5000])
+
+
+def elements(rng):
+    """A few, or so many that packed forms end."""
+    return [element(rng) for _ in range(rng.choice([1, 2, 5, 5, 40]))]
+
+
+def score(rng):
+    return rng.choice([b'%d' % rng.randint(-3, 9), b'1.5', b'inf', b'-inf', b'1e10'])
+
+
+def span(rng):
+    return [b'%d' % rng.randint(-9, 9), b'%d' % rng.randint(-9, 9)]
+
+
+def lists(rng):
+    k, k2, ends = typed_key(rng, 'list'), typed_key(rng, 'list'), [rng.choice(['LEFT', 'RIGHT']) for _ in range(2)]
+    return rng.choice([
+        lambda: [rng.choice(['LPUSH', 'RPUSH', 'RPUSH', 'LPUSHX']), k, *elements(rng)],
+        lambda: [rng.choice(['LPOP', 'RPOP']), k, *rng.choice([[], [rng.randint(1, 30)]])],
+        lambda: ['LSET', k, rng.choice([0, -1]), element(rng)],
+        lambda: ['LINSERT', k, rng.choice(['BEFORE', 'AFTER']), element(rng), element(rng)],
+        lambda: ['LREM', k, rng.randint(-2, 2), element(rng)],
+        lambda: ['LTRIM', k, *span(rng)],
+        lambda: ['LMOVE', k, k2, *ends],
+        lambda: ['LMPOP', 2, k, k2, ends[0], 'COUNT', rng.randint(1, 9)],
+        lambda: ['BLPOP', k, k2, 0.01],
+        lambda: ['SORT', k, 'ALPHA', 'STORE', k2],
+    ])()
+
+
+def sets(rng):
+    k, k2 = typed_key(rng, 'set'), typed_key(rng, 'set')
+    return rng.choice([
+        lambda: ['SADD', k, *elements(rng)],
+        lambda: ['SREM', k, *elements(rng)],
+        lambda: ['SPOP', k, *rng.choice([[], [rng.randint(1, 30)]])],
+        lambda: ['SMOVE', k, k2, element(rng)],
+        lambda: [rng.choice(['SUNIONSTORE', 'SINTERSTORE', 'SDIFFSTORE']), typed_key(rng, 'set'), k, k2],
+        lambda: ['SORT', k, 'ALPHA', 'STORE', typed_key(rng, 'list')],
+    ])()
+
+
+def hashes(rng):
+    k, few = typed_key(rng, 'hash'), list(dict.fromkeys(elements(rng)))[:9]
+    return rng.choice([
+        lambda: ['HSET', k, *[word for f in elements(rng) for word in (f, element(rng))]],
+        lambda: ['HSETNX', k, element(rng), element(rng)],
+        lambda: ['HDEL', k, *elements(rng)],
+        lambda: ['HINCRBY', k, 'number', rng.randint(-9, 9)],
+        lambda: ['HINCRBYFLOAT', k, 'number', '0.5'],
+    ])() if rng.random() < 0.6 else rng.choice([
+        lambda: ['HPEXPIRE', k, rng.randint(10 ** 8, 10 ** 9), *rng.choice([[], ['NX'], ['GT']]), 'FIELDS', len(few), *few],
+        lambda: ['HEXPIREAT', k, 1, 'FIELDS', len(few), *few],
+        lambda: ['HPERSIST', k, 'FIELDS', len(few), *few],
+        lambda: ['HGETDEL', k, 'FIELDS', len(few), *few],
+        lambda: ['HGETEX', k, *rng.choice([['PERSIST'], ['PX', 10 ** 8]]), 'FIELDS', len(few), *few],
+        lambda: ['HSETEX', k, *rng.choice([['KEEPTTL'], ['EX', 10 ** 5], []]), 'FIELDS', len(few),
+                 *[word for f in few for word in (f, element(rng))]],
+    ])()
+
+
+def sorted_sets(rng):
+    k, k2 = typed_key(rng, 'zset'), typed_key(rng, 'zset')
+    return rng.choice([
+        lambda: ['ZADD', k, *rng.choice([[], [], ['NX'], ['GT'], ['XX', 'CH']]),
+                 *[word for m in elements(rng) for word in (score(rng), m)]],
+        lambda: ['ZINCRBY', k, rng.randint(-3, 3), element(rng)],
+        lambda: ['ZREM', k, *elements(rng)],
+        lambda: [rng.choice(['ZPOPMIN', 'ZPOPMAX']), k, rng.randint(0, 20)],
+        lambda: ['ZREMRANGEBYRANK', k, *span(rng)],
+        lambda: ['ZREMRANGEBYSCORE', k, rng.choice(['-inf', '(1']), rng.randint(0, 5)],
+        lambda: ['ZREMRANGEBYLEX', k, '-', '[m:20'],
+        lambda: ['ZMPOP', 2, k, k2, 'MAX', 'COUNT', rng.randint(1, 9)],
+        lambda: ['ZRANGESTORE', typed_key(rng, 'zset'), k, *span(rng)],
+        lambda: [rng.choice(['ZUNIONSTORE', 'ZINTERSTORE', 'ZDIFFSTORE']), typed_key(rng, 'zset'), 2, k, k2],
+        lambda: ['ZUNIONSTORE', k, 2, typed_key(rng, 'set'), k2, 'WEIGHTS', 2, 1, 'AGGREGATE', 'MAX'],
+    ])()
+
+
+def collections(rng):
+    """Writes of all types, and what is done to their keys as wholes."""
+    kind = rng.choice(TYPES)
+    k, k2 = typed_key(rng, kind), typed_key(rng, kind)
+    if rng.random() < 0.75:
+        return rng.choice([lists, sets, hashes, sorted_sets])(rng)
+    return rng.choice([
+        lambda: [rng.choice(['DEL', 'UNLINK']), k],
+        lambda: ['RENAME', k, k2],
+        lambda: ['COPY', k, k2, 'REPLACE'],
+        lambda: ['COPY', k, k2, 'DB', 1, 'REPLACE'],
+        lambda: ['MOVE', k, rng.randint(1, 2)],
+        lambda: ['SET', k, value(rng)],
+        lambda: ['PEXPIRE', k, rng.choice([10 ** 8, 10 ** 9, -1])],
+        lambda: ['PERSIST', k],
+        lambda: rng.choice([['FLUSHDB'], ['SWAPDB', 0, 1], ['DEL', k]]),
+    ])()
+
+
 def noisy(rng, words):
     """Now and then, an argument too many, too few or a wrong one. Not where it could close the port or halt the server."""
     if words[0] == 'CONFIG' or b'PAUSE' in words:

@@ -59,6 +59,22 @@ class Cli(unittest.TestCase):
         self.assertIn(b'200 strings', self.cli('--bigkeys'))
         self.assertIn(b'Sampled 200 keys', self.cli('--memkeys'))
 
+    def test_bigkeys_and_memkeys_of_all_types(self):
+        """Of each type the largest key by elements and by memory, and the sums over all."""
+        for kind, push in (('list', ['RPUSH']), ('set', ['SADD']), ('hash', ['HSET']), ('zset', ['ZADD'])):
+            for size in (3, 500, 40):
+                words = [w for i in range(size) for w in ([i] if kind in ('list', 'set') else [i, f'value {i}'])]
+                self.cli(push[0], f'{kind}:{size}', *map(str, words))
+        report = self.cli('--bigkeys').decode()
+        for kind, unit in (('list', 'items'), ('set', 'members'), ('hash', 'fields'), ('zset', 'members')):
+            self.assertRegex(report, f'Biggest +{kind} found .?"?{kind}:500"?.? has 500 {unit}')
+            self.assertRegex(report, rf'3 {kind}s with 543 {unit} \(25.00% of keys, avg size 181.00\)')
+        report = self.cli('--memkeys').decode()
+        for kind in ('list', 'set', 'hash', 'zset'):
+            self.assertRegex(report, f'Biggest +{kind} found .?"?{kind}:500"?.? has [0-9]+ bytes')
+            self.assertRegex(report, rf'3 {kind}s with [0-9]+ bytes')
+        self.assertIn('Sampled 12 keys', self.cli('--memkeys-samples', '5').decode())
+
     def test_unix_socket_and_user(self):
         done = subprocess.run(['redis-cli', '-s', self.server.socket, 'PING'], timeout=30, capture_output=True)
         self.assertEqual(done.stdout, b'PONG\n')

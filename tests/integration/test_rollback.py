@@ -27,6 +27,21 @@ FAILING = [
 ]
 
 
+# How a value is read as a whole.
+READERS = {b'string': ['GET'], b'list': ['LRANGE', 0, -1], b'set': ['SMEMBERS'], b'hash': ['HGETALL'],
+           b'zset': ['ZRANGE', 0, -1, 'WITHSCORES']}
+
+
+def read(wire, key, kind, encoding):
+    """What a key holds; in order, unless it is a table, whose order no section promises. Of fields, their deadlines."""
+    name, *arguments = READERS[kind]
+    content = wire.ask(name, key, *arguments)
+    if kind == b'hash':
+        names = content[::2]
+        content = list(zip(names, content[1::2], wire.ask('HPEXPIRETIME', key, 'FIELDS', len(names), *names)))
+    return sorted(content) if encoding == b'hashtable' else content
+
+
 def dataset(wire):
     """Every key of every database with its value, encoding and deadline, and the digest of all."""
     content = {}
@@ -34,8 +49,9 @@ def dataset(wire):
         wire.ask('SELECT', db)
         keys = sorted(wire.ask('KEYS', '*'))
         for k in keys:
-            content[db, k] = [value(r) for r in wire.pipeline(
-                [('GET', k), ('OBJECT', 'ENCODING', k), ('PEXPIRETIME', k), ('TYPE', k)])]
+            encoding, due, kind = [value(r) for r in wire.pipeline(
+                [('OBJECT', 'ENCODING', k), ('PEXPIRETIME', k), ('TYPE', k)])]
+            content[db, k] = [read(wire, k, kind, encoding), encoding, due, kind]
         content[db] = wire.ask('DBSIZE')
     wire.ask('SELECT', 0)
     content['digest'] = wire.ask('DEBUG', 'DIGEST')
@@ -256,6 +272,34 @@ class Rollback(unittest.TestCase):
                 self.assertEqual(dataset(self.wire), before, f'SEED={SEED}: {queue} at {position}')
                 self.other.ask('MULTI')
                 self.assertEqual(self.other.ask('EXEC'), [], f'SEED={SEED}: {queue} was seen by WATCH')
+
+    def vary_limits(self):
+        """Where packed forms end, so that sections meet each form and the change from one to the other."""
+        entries, longest = self.rng.choice([0, 5, 20, 128]), self.rng.choice([10, 64, 100])
+        words = [f'{kind}-max-listpack-{what}' for kind in ('hash', 'set', 'zset') for what in ('entries', 'value')]
+        self.ask('CONFIG', 'SET', *[w for name in words for w in (name, entries if name.endswith('entries') else longest)],
+                 'set-max-intset-entries', self.rng.choice([0, 4, 512]),
+                 'list-max-listpack-size', self.rng.choice([1, 4, -2, 128]),
+                 'list-compress-depth', self.rng.choice([0, 0, 1]))
+
+    def test_random_sections_over_all_types(self):
+        """Whatever a section has done to values of all types: a failing command at any position takes all of it back."""
+        writes = [g.collections, g.collections, g.collections, g.strings, g.counters, g.expiry]
+        for _ in range(250):
+            if self.rng.random() < 0.05:
+                self.ask('FLUSHALL')
+            self.vary_limits()
+            self.wire.pipeline([self.rng.choice(writes)(self.rng) for _ in range(self.rng.randint(0, 30))])
+            self.vary_limits()
+            before = dataset(self.wire)
+            self.other.ask('WATCH', *[k for db, k in filter(lambda at: isinstance(at, tuple) and at[0] == 0, before)], 'x')
+            queue = [self.rng.choice(writes)(self.rng) for _ in range(self.rng.randint(1, 25))]
+            queue.insert(max(self.rng.randint(0, len(queue)) for _ in range(2)), ['RENAME', 'never', 'x'])
+            reply = self.transaction_of_any(queue)
+            self.assertTrue(str(reply).startswith('EXECABORT'), f'SEED={SEED}: {queue} gave {reply}')
+            self.assertEqual(dataset(self.wire), before, f'SEED={SEED}: {queue}')
+            self.other.ask('MULTI')
+            self.assertEqual(self.other.ask('EXEC'), [], f'SEED={SEED}: {queue} was seen by WATCH')
 
     def transaction_of_any(self, queue):
         """As transaction(), but some requests may already be refused while they are queued."""

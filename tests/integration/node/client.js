@@ -2,6 +2,7 @@
 // Prints a line for each step that worked; any 'error' event of a client ends the run.
 import assert from 'node:assert/strict';
 import { createClient, WatchError } from 'redis';
+import { collectionSteps } from './collections.js';
 
 const port = Number(process.argv[2]);
 
@@ -84,7 +85,7 @@ const steps = {
 
 const client = await connected();
 await client.flushAll();
-for (const [name, step] of Object.entries(steps)) {
+for (const [name, step] of Object.entries({ ...steps, ...collectionSteps })) {
     await step(client);
     console.log(name);
 }
