@@ -30,6 +30,8 @@
     X(set_commands)                                                                                \
     X(set_random_commands)                                                                         \
     X(set_algebra_commands)                                                                        \
+    X(bitmap_commands)                                                                             \
+    X(bitfield_commands)                                                                           \
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \

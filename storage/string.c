@@ -90,6 +90,14 @@ struct entry *string_set(struct keyspace *ks, int db, struct entry *old, struct 
     return put(ks, db, old, create_from_bytes(key.name, value, deadline), key.hash);
 }
 
+struct entry *string_set_raw(struct keyspace *ks, int db, struct entry *old, struct key key,
+                             struct bytes value)
+{
+    struct entry *e = create_from_bytes(key.name, value, DEADLINE_NONE);
+    entry_set_encoding(e, ENC_RAW);
+    return put(ks, db, old, e, key.hash);
+}
+
 struct entry *string_set_blob(struct keyspace *ks, int db, struct entry *old, struct key key,
                               struct blob *value, int64_t deadline)
 {
@@ -240,6 +248,8 @@ char *string_edit(struct keyspace *ks, int db, struct entry **e, uint64_t hash, 
 {
     if (string_blob(*e) == NULL) {
         size_t before = string_length(*e);
+        if (before >= min_len && entry_encoding(*e) == ENC_RAW && !undo_is_open(ks->undo))
+            return (char *)entry_inline(*e).ptr;
         struct entry *raw = rebuild_raw(*e, before > min_len ? before : min_len);
         keyspace_replace(ks, db, *e, raw, hash);
         *e = raw;
@@ -269,6 +279,29 @@ struct entry *string_append(struct keyspace *ks, int db, struct entry *e, uint64
     size_t before = string_length(e);
     char *data = string_edit(ks, db, &e, hash, before + tail.len, before, tail.len);
     memcpy(data + before, tail.ptr, tail.len);
+    return e;
+}
+
+struct entry *string_splice(struct keyspace *ks, int db, struct entry *e, uint64_t hash,
+                            size_t offset, size_t removed, struct bytes inserted)
+{
+    size_t before = string_length(e), tail = before - offset - removed;
+    size_t after = before - removed + inserted.len;
+    if (string_blob(e) == NULL && after < before) {
+        char scratch[NUMBER_TEXT_MAX], bytes[ENTRY_INLINE_MAX];
+        memcpy(bytes, string_view(e, scratch).ptr, before);
+        memmove(bytes + offset + inserted.len, bytes + offset + removed, tail);
+        memcpy(bytes + offset, inserted.ptr, inserted.len);
+        struct entry *shorter =
+            entry_create_inline(entry_key(e), bytes_of(bytes, after), ENC_RAW, entry_deadline(e));
+        keyspace_replace(ks, db, e, shorter, hash);
+        return shorter;
+    }
+    char *data = string_edit(ks, db, &e, hash, after, offset, before - offset);
+    memmove(data + offset + inserted.len, data + offset + removed, tail);
+    memcpy(data + offset, inserted.ptr, inserted.len);
+    if (after < before)
+        string_blob(e)->len = after;
     return e;
 }
 

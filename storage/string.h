@@ -40,6 +40,13 @@ struct entry *string_append(struct keyspace *ks, int db, struct entry *e, uint64
  * empty. */
 struct entry *string_set_range(struct keyspace *ks, int db, struct entry *e, uint64_t hash,
                                size_t offset, struct bytes bytes);
+/* The same as string_set() for bytes that never show as a number or embstr (BITOP's results,
+ * HyperLogLogs). No deadline. */
+struct entry *string_set_raw(struct keyspace *ks, int db, struct entry *old, struct key key,
+                             struct bytes value);
+/* Change removed bytes at offset into others; what is behind moves. */
+struct entry *string_splice(struct keyspace *ks, int db, struct entry *e, uint64_t hash,
+                            size_t offset, size_t removed, struct bytes inserted);
 /* The value's bytes for in-place changes (bitmaps, HyperLogLogs): raw, at least min_len long (zeros
  * behind), with [offset, offset+len) recorded for undo. Returns the bytes; *e is where the entry is
  * now. */

@@ -104,10 +104,26 @@ static int64_t random_deadline(const struct keyspace *ks)
     }
 }
 
+/* Compared with the same done to a copy. */
+static void splice(struct keyspace *ks, int db, struct key key, struct entry *e)
+{
+    char room[3000], scratch[NUMBER_TEXT_MAX];
+    struct bytes before = string_view(e, scratch), inserted = random_value(room, 300);
+    size_t offset = random_below(before.len + 1), removed = random_below(before.len - offset + 1);
+    size_t after = before.len - removed + inserted.len, rest = before.len - offset - removed;
+    char *expected = mem_alloc(after + 1);
+    memcpy(expected, before.ptr, offset);
+    memcpy(expected + offset, inserted.ptr, inserted.len);
+    memcpy(expected + offset + inserted.len, before.ptr + offset + removed, rest);
+    e = string_splice(ks, db, e, key.hash, offset, removed, inserted);
+    assert_true(bytes_equal(string_view(e, scratch), bytes_of(expected, after)));
+    mem_free(expected);
+}
+
 static void change_string(struct keyspace *ks, int db, struct key key, struct entry *e)
 {
     char room[3000];
-    switch (random_below(7)) {
+    switch (random_below(10)) {
     case 0:
     case 1:
         string_set(ks, db, e, key, random_value(room, sizeof room), random_deadline(ks));
@@ -129,6 +145,19 @@ static void change_string(struct keyspace *ks, int db, struct key key, struct en
         if (e != NULL)
             string_set_range(ks, db, e, key.hash, random_below(4000),
                              bytes_of("overwritten", 1 + random_below(10)));
+        break;
+    case 6:
+        string_set_raw(ks, db, e, key, random_value(room, sizeof room));
+        break;
+    case 7:
+        if (e != NULL)
+            splice(ks, db, key, e);
+        break;
+    case 8:
+        if (e != NULL) {
+            size_t len = string_length(e), offset = random_below(len + 10);
+            string_edit(ks, db, &e, key.hash, offset + 3, offset, 3)[offset + 1] ^= 8;
+        }
         break;
     default:
         if (e != NULL)
@@ -409,6 +438,30 @@ static void test_dead_keys_may_stay(void **state)
     keyspace_destroy(ks);
 }
 
+/* A change inside of a long string records what it overwrites, and not the string. */
+static void test_cost_of_a_bit(void **state)
+{
+    (void)state;
+    enum { LONG = 20 << 20 };
+    struct keyspace *ks = keyspace_create(1);
+    struct key key = key_named("k");
+    struct blob *b = blob_create(LONG);
+    memset(b->data, 'b', LONG);
+    struct entry *e = string_set_blob(ks, 0, NULL, key, b, DEADLINE_NONE);
+    struct undo_section section = undo_begin(ks);
+    string_edit(ks, 0, &e, key.hash, LONG, LONG / 2, 1)[LONG / 2] = 'x';
+    e = string_splice(ks, 0, e, key.hash, LONG - 100, 10, bytes_of_text("abc"));
+    string_edit(ks, 0, &e, key.hash, LONG + 1000, 0, 0);
+    assert_int_equal(string_length(e), LONG + 1000);
+    assert_true(undo_memory(ks->undo) < 2048);
+    undo_rollback(ks, section);
+    assert_int_equal(string_length(e), LONG);
+    struct bytes text = string_view(e, NULL);
+    for (size_t i = 0; i < text.len; i++)
+        assert_true(text.ptr[i] == 'b');
+    keyspace_destroy(ks);
+}
+
 int main(void)
 {
     mem_thread_enter();
@@ -420,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_dead_keys_may_stay),
         cmocka_unit_test(test_rollback_model),
         cmocka_unit_test(test_nested_sections),
+        cmocka_unit_test(test_cost_of_a_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
