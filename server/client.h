@@ -29,7 +29,9 @@ enum client_flag {
     CLIENT_PAUSED = 1 << 10,  /* has a command that waits for CLIENT PAUSE to end */
     CLIENT_BLOCKED = 1 << 11, /* waits inside a blocking command */
     CLIENT_AUTHENTICATED = 1 << 12,
-    CLIENT_IN_EXEC = 1 << 13, /* EXEC is running its queue */
+    CLIENT_IN_EXEC = 1 << 13,     /* EXEC is running its queue */
+    CLIENT_ROLLBACK_ON = 1 << 14, /* CLIENT TRANSACTION-ROLLBACK; neither: transaction-rollback */
+    CLIENT_ROLLBACK_OFF = 1 << 15,
 };
 
 struct client {
@@ -49,7 +51,11 @@ struct client {
     int64_t created_ms, active_ms;       /* wall clock */
     const struct command_slot *last_command;
     uint64_t commands, net_in, net_out;
-    size_t argument_memory;      /* bytes of the arguments of the command being run or waiting */
+    size_t argument_memory; /* bytes of the arguments of the command being run or waiting */
+    struct {
+        uint64_t hash;  /* of the key that was last in the way of an EXEC */
+        uint32_t count; /* how often in a row */
+    } conflict;
     int64_t soft_limit_since_ms; /* output above the soft limit since; 0: it is not */
     struct {
         struct client *prev, *next; /* of about the same size */

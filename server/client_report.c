@@ -33,7 +33,8 @@ static void format_flags(const struct client *c, char out[FLAGS_MAX])
         if ((c->flags & letters[i].flag) != 0)
             out[len++] = letters[i].letter;
     }
-    if (transaction_is_broken(c)) /* EXEC will find a watched key changed */
+    struct txlog_obstacle obstacle;
+    if (transaction_obstacle(c, &obstacle)) /* EXEC will find a watched key changed */
         out[len++] = 'd';
     if (len == 0)
         out[len++] = 'N';

@@ -20,6 +20,7 @@
 #include "server/memory_report.h"
 #include "server/network.h"
 #include "server/server.h"
+#include "server/txlog.h"
 #include "server/version.h"
 #include "storage/eviction.h"
 #include "storage/lazyfree.h"
@@ -349,8 +350,17 @@ static void write_transactions(struct server *s, struct text *out)
 {
     field_count(out, "transactions_executed", s->stats.execs);
     field_count(out, "transactions_aborted_by_watch", s->stats.execs_watch_aborted);
+    field_count(out, "transactions_aborted_by_condition", s->stats.execs_condition_aborted);
     field_count(out, "transactions_aborted_by_error", s->stats.execs_queue_aborted);
     field_count(out, "transactions_rolled_back", s->stats.execs_rolled_back);
+    field_count(out, "transaction_commands", s->stats.exec_commands);
+    text_addf(out, "transaction_commands_avg:%.2f\r\n",
+              s->stats.execs > 0 ? (double)s->stats.exec_commands / (double)s->stats.execs : 0.0);
+    field_count(out, "transaction_commands_max", s->stats.exec_commands_max);
+    field_count(out, "transaction_log_length", txlog_length(s->txlog));
+    field_count(out, "watched_keys", watch_count(s->keys));
+    field_count(out, "watching_connections", s->clients.watching);
+    field_count(out, "key_versions_kept", s->keys->versions.count);
 }
 
 /* -- replication, cpu, modules ----------------------------------------------------------------- */

@@ -24,7 +24,9 @@
 #include "server/server.h"
 #include "server/slowlog.h"
 #include "server/title.h"
+#include "server/txlog.h"
 #include "storage/eviction.h"
+#include "storage/watch.h"
 
 /* -- appliers ---------------------------------------------------------------------------------- */
 
@@ -141,6 +143,21 @@ static bool apply_slowlog(struct server *s, struct option_error *error)
     return true;
 }
 
+static bool apply_txlog(struct server *s, struct option_error *error)
+{
+    (void)error;
+    txlog_trim(s->txlog, (uint64_t)s->opt.txlog_max_len);
+    return true;
+}
+
+static bool apply_versions(struct server *s, struct option_error *error)
+{
+    (void)error;
+    s->keys->versions.limit = (uint64_t)s->opt.version_table_max_keys;
+    watch_forget(s->keys, false);
+    return true;
+}
+
 static bool apply_hz(struct server *s, struct option_error *error)
 {
     (void)error;
@@ -248,6 +265,8 @@ static const struct {
     {OPTION_min_replicas_max_lag, apply_min_replicas, false},
     {OPTION_client_output_buffer_limit, apply_output_limits, false},
     {OPTION_slowlog_max_len, apply_slowlog, true},
+    {OPTION_txlog_max_len, apply_txlog, true},
+    {OPTION_version_table_max_keys, apply_versions, true},
     {OPTION_hz, apply_hz, true},
     {OPTION_requirepass, apply_requirepass, true},
     {OPTION_oom_score_adj, apply_oom_score, true},

@@ -26,6 +26,7 @@
 #include "server/surroundings.h"
 #include "server/title.h"
 #include "server/transaction.h"
+#include "server/txlog.h"
 #include "server/version.h"
 #include "storage/eviction.h"
 #include "storage/keyspace.h"
@@ -159,6 +160,7 @@ static void open_parts(struct server *s)
     s->eviction = eviction_create();
     s->errors = error_stats_create();
     s->slowlog = slowlog_create();
+    s->txlog = txlog_create(s);
     s->latency = latency_create();
     s->commands = command_table_create();
     s->executor = executor_create(s);
@@ -248,6 +250,7 @@ static void close_parts(struct server *s)
     executor_destroy(s->executor);
     command_table_destroy(s->commands);
     latency_destroy(s->latency);
+    txlog_destroy(s->txlog);
     slowlog_destroy(s->slowlog);
     error_stats_destroy(s->errors);
     eviction_destroy(s->eviction);

@@ -32,6 +32,7 @@ struct server {
     struct blocked *blocked;        /* blocked.h: clients that wait for keys */
     struct network *network;        /* network.h: listeners, ready and touched connections */
     struct slowlog *slowlog;        /* slowlog.h */
+    struct txlog *txlog;            /* txlog.h */
     struct latency *latency;        /* latency.h: LATENCY's events */
     struct error_stats *errors;     /* errorstats.h: INFO errorstats */
     struct log *log;                /* log.h */

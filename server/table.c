@@ -35,6 +35,7 @@
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \
+    X(optimistic_commands)                                                                         \
     X(connection_commands)                                                                         \
     X(blocking_commands)                                                                           \
     X(sort_commands)                                                                               \
@@ -51,6 +52,7 @@
     X(memory_commands)                                                                             \
     X(debug_commands)                                                                              \
     X(slowlog_commands)                                                                            \
+    X(txlog_commands)                                                                              \
     X(latency_commands)                                                                            \
     X(monitor_commands)                                                                            \
     X(replication_commands)                                                                        \

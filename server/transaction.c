@@ -109,30 +109,74 @@ void transaction_abort(struct client *c)
     transaction_of(c)->aborted = true;
 }
 
-void transaction_watch(struct client *c, struct key key)
+static bool is_watched(const struct transaction *t, const struct watch *w)
+{
+    for (uint32_t i = 0; i < t->watch_count; i++)
+        if (t->watches[i].key == w->key && t->watches[i].field == w->field)
+            return true;
+    return false;
+}
+
+/* Watching twice is watching once: what the first one saw counts. */
+static void add_watch(struct client *c, struct watch w)
 {
     struct transaction *t = transaction_of(c);
-    for (uint32_t i = 0; i < t->watch_count; i++) {
-        const struct watched_key *w = t->watches[i].key;
-        if (w->db == c->db && w->hash == key.hash &&
-            bytes_equal(bytes_of(w->name, w->len), key.name))
-            return;
+    if (is_watched(t, &w)) {
+        watch_end(c->server->keys, &w);
+        return;
     }
     if (t->watch_count == t->watch_room) {
         t->watch_room = t->watch_room == 0 ? 4 : t->watch_room * 2;
         t->watches = mem_resize(t->watches, t->watch_room * sizeof *t->watches);
     }
     c->server->clients.watching += t->watch_count == 0;
-    t->watches[t->watch_count++] = watch_begin(c->server->keys, c->db, key);
+    t->watches[t->watch_count++] = w;
 }
 
-bool transaction_is_broken(const struct client *c)
+void transaction_watch(struct client *c, struct key key)
+{
+    add_watch(c, watch_begin(c->server->keys, c->db, key));
+}
+
+void transaction_watch_field(struct client *c, struct key key, struct bytes member)
+{
+    add_watch(c, watch_begin_field(c->server->keys, c->db, key, member));
+}
+
+bool transaction_obstacle(const struct client *c, struct txlog_obstacle *out)
 {
     const struct transaction *t = c->transaction;
-    for (uint32_t i = 0; t != NULL && i < t->watch_count; i++)
-        if (watch_is_broken(c->server->keys, &t->watches[i]))
-            return true;
+    for (uint32_t i = 0; t != NULL && i < t->watch_count; i++) {
+        const struct watch *w = &t->watches[i];
+        if (!watch_is_broken(c->server->keys, w))
+            continue;
+        *out = (struct txlog_obstacle){.db = w->key->db, .author = w->key->author};
+        out->key = bytes_of(w->key->name, w->key->len);
+        if (w->field != NULL) {
+            out->field = bytes_of(w->field->name, w->field->len);
+            out->author = w->field->author;
+        }
+        return true;
+    }
     return false;
+}
+
+void transaction_unwatch_key(struct client *c, struct key key)
+{
+    struct transaction *t = c->transaction;
+    uint32_t kept = 0;
+    if (t == NULL || t->watch_count == 0)
+        return;
+    for (uint32_t i = 0; i < t->watch_count; i++) {
+        const struct watched_key *w = t->watches[i].key;
+        if (w->db == c->db && w->hash == key.hash &&
+            bytes_equal(bytes_of(w->name, w->len), key.name))
+            watch_end(c->server->keys, &t->watches[i]);
+        else
+            t->watches[kept++] = t->watches[i];
+    }
+    t->watch_count = kept;
+    c->server->clients.watching -= kept == 0;
 }
 
 void transaction_unwatch(struct client *c)

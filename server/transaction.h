@@ -5,6 +5,7 @@
 #define REDOUBT_SERVER_TRANSACTION_H
 
 #include "server/call.h"
+#include "server/txlog.h"
 #include "storage/watch.h"
 
 /* A request that was copied, to be run later. */
@@ -41,8 +42,13 @@ void transaction_discard(struct client *c);
 void transaction_unwatch(struct client *c);
 /* WATCH one key of the client's database; twice is once. */
 void transaction_watch(struct client *c, struct key key);
-/* Has one of the watched keys changed? */
-bool transaction_is_broken(const struct client *c);
+/* WATCHFIELD one member of a key's value. */
+void transaction_watch_field(struct client *c, struct key key, struct bytes member);
+/* Forget the watches of one key of the client's database and of its members. */
+void transaction_unwatch_key(struct client *c, struct key key);
+/* Has one of the watched keys or members changed? Then that is which; its views live as long as the
+ * watch. */
+bool transaction_obstacle(const struct client *c, struct txlog_obstacle *out);
 /* Leave MULTI as transaction_discard() does, but hand the queue over: for EXEC, which gives it
  * back. */
 struct transaction *transaction_take(struct client *c);

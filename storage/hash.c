@@ -506,3 +506,11 @@ void hash_check(const struct entry *e)
         expiry_check(&table_at(e)->expiry, &table_at(e)->fields);
     }
 }
+
+uint64_t hash_print(const struct keyspace *ks, const struct entry *e, struct bytes member)
+{
+    struct hash_field f;
+    if (!hash_find(e, member, &f) || hash_is_dead(ks, &f))
+        return 0;
+    return (dict_hash(f.value) ^ (uint64_t)f.deadline * 0x9E3779B97F4A7C15u) | 1;
+}

@@ -113,6 +113,7 @@ void hash_free_value(struct entry *e);
 uint64_t hash_free_effort(const struct entry *e);
 size_t hash_memory(const struct entry *e, uint64_t samples);
 struct entry *hash_copy(const struct entry *e, struct bytes key, int64_t deadline);
+uint64_t hash_print(const struct keyspace *ks, const struct entry *e, struct bytes member);
 /* Debug: abort at the first lie inside. */
 void hash_check(const struct entry *e);
 

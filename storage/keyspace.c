@@ -37,6 +37,7 @@ struct keyspace *keyspace_create(int db_count)
     struct keyspace *ks = mem_alloc_zeroed(sizeof *ks);
     ks->dbs = mem_alloc_zeroed((size_t)db_count * sizeof *ks->dbs);
     ks->db_count = db_count;
+    ks->versions.limit = 1000000;
     ks->lfu_log_factor = 10;
     ks->lfu_decay_minutes = 1;
     ks->limits = (struct limits){
@@ -75,6 +76,7 @@ void keyspace_destroy(struct keyspace *ks)
 {
     if (ks == NULL)
         return;
+    watch_forget(ks, true);
     for (int i = 0; i < ks->db_count; i++) {
         end_table(&ks->dbs[i].keys);
         expiry_fini(&ks->dbs[i].expiry);
@@ -556,23 +558,37 @@ struct news {
     const char *event; /* a constant; NULL: only the version changes */
     bool changed;      /* else only the notification */
     uint32_t len;
+    struct author author; /* for watchers, if there are any */
     char name[];
 };
 
-static void tell(struct keyspace *ks, int db, struct bytes name, enum event_class class,
-                 const char *event, bool changed)
+static struct author author_of_change(const struct keyspace *ks, int db)
 {
-    if (changed) {
-        if (__builtin_expect(ks->dbs[db].watched.count > 0, 0))
-            watch_bump(ks, db, name, dict_hash(name), class == EVENT_EXPIRED);
-        if (__builtin_expect(ks->dbs[db].awaited > 0, 0))
-            ks->hooks.touched(ks->hooks.context, db, name, dict_hash(name));
-        ks->dirty += event != NULL;
-        ks->expired += class == EVENT_EXPIRED;
-        ks->evicted += class == EVENT_EVICTED;
+    if (__builtin_expect(ks->dbs[db].watched.count == 0, 1) || ks->hooks.author == NULL)
+        return (struct author){0};
+    return ks->hooks.author(ks->hooks.context);
+}
+
+static enum watch_change kind_of_change(enum event_class class, const char *event)
+{
+    if (event == NULL)
+        return WATCH_WHOLE;
+    return class == EVENT_EXPIRED ? WATCH_BURIAL : WATCH_WRITE;
+}
+
+static void tell(struct keyspace *ks, struct bytes name, const struct news *n)
+{
+    if (n->changed) {
+        if (__builtin_expect(ks->dbs[n->db].watched.count > 0, 0))
+            watch_bump(ks, n->db, key_of(name), kind_of_change(n->class, n->event), n->author);
+        if (__builtin_expect(ks->dbs[n->db].awaited > 0, 0))
+            ks->hooks.touched(ks->hooks.context, n->db, name, dict_hash(name));
+        ks->dirty += n->event != NULL;
+        ks->expired += n->class == EVENT_EXPIRED;
+        ks->evicted += n->class == EVENT_EVICTED;
     }
-    if (ks->hooks.event != NULL && event != NULL)
-        ks->hooks.event(ks->hooks.context, db, name, class, event);
+    if (ks->hooks.event != NULL && n->event != NULL)
+        ks->hooks.event(ks->hooks.context, n->db, name, n->class, n->event);
 }
 
 static void revert_news(struct keyspace *ks, void *record)
@@ -583,36 +599,35 @@ static void revert_news(struct keyspace *ks, void *record)
 
 static void keep_news(struct keyspace *ks, void *record)
 {
-    struct news *n = record;
-    tell(ks, n->db, bytes_of(n->name, n->len), n->class, n->event, n->changed);
+    const struct news *n = record;
+    tell(ks, bytes_of(n->name, n->len), n);
 }
 
 static const struct undo_kind kind_news = {"news", revert_news, keep_news};
 
-static void tell_later(struct keyspace *ks, int db, struct bytes name, enum event_class class,
-                       const char *event, bool changed)
+static void tell_now_or_later(struct keyspace *ks, struct bytes name, struct news *n)
 {
-    struct news *n = undo_record(ks->undo, &kind_news, sizeof *n + name.len);
-    *n = (struct news){db, class, event, changed, (uint32_t)name.len};
-    memcpy(n->name, name.ptr, name.len);
+    n->author = author_of_change(ks, n->db);
+    if (!undo_is_open(ks->undo)) {
+        tell(ks, name, n);
+        return;
+    }
+    struct news *later = undo_record(ks->undo, &kind_news, sizeof *n + name.len);
+    memcpy(later, n, sizeof *n);
+    later->len = (uint32_t)name.len;
+    memcpy(later->name, name.ptr, name.len);
 }
 
 void keyspace_changed(struct keyspace *ks, int db, struct bytes key, enum event_class class,
                       const char *event)
 {
-    if (undo_is_open(ks->undo))
-        tell_later(ks, db, key, class, event, true);
-    else
-        tell(ks, db, key, class, event, true);
+    tell_now_or_later(ks, key, &(struct news){db, class, event, .changed = true});
 }
 
 void keyspace_event(struct keyspace *ks, int db, struct bytes key, enum event_class class,
                     const char *event)
 {
-    if (undo_is_open(ks->undo))
-        tell_later(ks, db, key, class, event, false);
-    else
-        tell(ks, db, key, class, event, false);
+    tell_now_or_later(ks, key, &(struct news){db, class, event, .changed = false});
 }
 
 /* The names watched in db that exist in present change their version. */

@@ -56,6 +56,19 @@ struct db {
         awaited; /* keys whose changes somebody waits for: hooks.touched is called if it is not 0 */
 };
 
+/* Who makes a change, for those who ask later whose change it was. */
+struct author {
+    uint64_t client;     /* its id; 0: nobody, the key's time was up */
+    const char *command; /* a constant; NULL: none */
+};
+
+/* Keys whose versions are kept for GETVER: watch.h. */
+struct versions {
+    struct watched_key *oldest, *newest;
+    uint64_t count, limit;
+    uint64_t idle; /* records that nobody watches */
+};
+
 /* What the server wants to hear of. Called when a change is final: a section that is taken back
  * calls nothing. All may be NULL. */
 struct keyspace_hooks {
@@ -65,6 +78,8 @@ struct keyspace_hooks {
     /* A key changed; event is Redis's name for it ("set", "expired"). */
     void (*event)(void *context, int db, struct bytes key, enum event_class class,
                   const char *event);
+    /* Whose change is being announced? Asked for watched keys only. */
+    struct author (*author)(void *context);
 };
 
 /* Up to which size the value types keep their compact forms: the directives of these names. */
@@ -91,8 +106,9 @@ struct keyspace {
                         */
     uint64_t dirty;    /* changes so far */
     uint64_t expired, evicted, hits, misses;
-    uint64_t expired_fields;   /* of hashes */
-    uint64_t last_version;     /* of a watched key: watch.h */
+    uint64_t expired_fields; /* of hashes */
+    uint64_t last_version;   /* of a watched key: watch.h */
+    struct versions versions;
     struct undo *undo;         /* owned; open or not */
     struct lazyfree *lazyfree; /* borrowed; NULL: free at once */
     struct keyspace_hooks hooks;

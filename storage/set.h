@@ -78,6 +78,7 @@ void set_free_value(struct entry *e);
 uint64_t set_free_effort(const struct entry *e);
 size_t set_memory(const struct entry *e, uint64_t samples);
 struct entry *set_copy(const struct entry *e, struct bytes key, int64_t deadline);
+uint64_t set_print(const struct keyspace *ks, const struct entry *e, struct bytes member);
 /* Debug: abort at the first lie inside. */
 void set_check(const struct entry *e);
 

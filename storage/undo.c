@@ -98,5 +98,5 @@ void undo_rollback(struct keyspace *ks, struct undo_section section)
 
 size_t undo_memory(const struct undo *u)
 {
-    return u->room + u->kept;
+    return (u->depth > 0 ? u->used : u->room) + u->kept;
 }

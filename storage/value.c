@@ -29,6 +29,7 @@ static const struct value_ops hash_ops = {
     .memory = hash_memory,
     .copy = hash_copy,
     .members = hash_dict,
+    .print = hash_print,
 };
 
 static const struct value_ops set_ops = {
@@ -37,6 +38,7 @@ static const struct value_ops set_ops = {
     .memory = set_memory,
     .copy = set_copy,
     .members = set_dict,
+    .print = set_print,
 };
 
 static const struct value_ops zset_ops = {
@@ -45,6 +47,7 @@ static const struct value_ops zset_ops = {
     .memory = zset_memory,
     .copy = zset_copy,
     .members = zset_dict,
+    .print = zset_print,
 };
 
 const struct value_ops *value_ops(enum value_type type)

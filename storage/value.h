@@ -10,6 +10,7 @@
 #include "storage/entry.h"
 
 struct dict;
+struct keyspace;
 
 struct value_ops {
     /* End what the entry points to. Runs on any thread: the entry is in no table any more. */
@@ -23,6 +24,9 @@ struct value_ops {
     /* The table in which members are found by name; NULL of a value that has none now. NULL: this
      * type never has. */
     struct dict *(*members)(const struct entry *e);
+    /* A fingerprint of what a live member of this name holds; 0: there is none. NULL: values of
+     * this type have no members that are found by name. */
+    uint64_t (*print)(const struct keyspace *ks, const struct entry *e, struct bytes member);
 };
 
 const struct value_ops *value_ops(enum value_type type);

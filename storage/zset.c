@@ -600,3 +600,13 @@ void zset_check(const struct entry *e)
         ranktree_rank(&z->order, m);
     dict_iter_end(&it);
 }
+
+uint64_t zset_print(const struct keyspace *ks, const struct entry *e, struct bytes member)
+{
+    struct zset_place place;
+    (void)ks;
+    if (!zset_find(e, member, &place))
+        return 0;
+    double score = place.score;
+    return dict_hash(bytes_of((const char *)&score, sizeof score)) | 1;
+}

@@ -101,6 +101,7 @@ void zset_free_value(struct entry *e);
 uint64_t zset_free_effort(const struct entry *e);
 size_t zset_memory(const struct entry *e, uint64_t samples);
 struct entry *zset_copy(const struct entry *e, struct bytes key, int64_t deadline);
+uint64_t zset_print(const struct keyspace *ks, const struct entry *e, struct bytes member);
 /* Debug: abort at the first lie inside. */
 void zset_check(const struct entry *e);
 

@@ -85,6 +85,16 @@ static void cmd_client_no_evict(struct call *call)
     switch_flag(call, CLIENT_NO_EVICT);
 }
 
+static void cmd_client_transaction_rollback(struct call *call)
+{
+    bool on;
+    if (!switch_or_reply(call, &on))
+        return;
+    call->client->flags &= ~(uint32_t)(CLIENT_ROLLBACK_ON | CLIENT_ROLLBACK_OFF);
+    call->client->flags |= on ? CLIENT_ROLLBACK_ON : CLIENT_ROLLBACK_OFF;
+    reply_ok(call->reply);
+}
+
 static void cmd_client_no_touch(struct call *call)
 {
     switch_flag(call, CLIENT_NO_TOUCH);
@@ -432,6 +442,8 @@ static void cmd_client_help(struct call *call)
         "      its version.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRANSACTION-ROLLBACK (ON|OFF)",
+        "    Choose whether this connection's transactions are taken back when a command fails.",
         "UNBLOCK <client-id> [TIMEOUT|ERROR]",
         "    End the wait of a blocked client.",
         "UNPAUSE",
@@ -605,6 +617,19 @@ static const struct command client_subcommands[] = {
         .complexity = "O(1)",
         .args = "connection-name",
         .tips = "request_policy:all_nodes response_policy:all_succeeded",
+    },
+    {
+        .name = "transaction-rollback",
+        .run = cmd_client_transaction_rollback,
+        .arity = 3,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+        .categories = CAT_CONNECTION,
+        .group = "connection",
+        .since = REDOUBT_VERSION,
+        .summary = "Chooses whether the connection's transactions are taken back when a command in "
+                   "them fails.",
+        .complexity = "O(1)",
+        .args = "enabled(on:token=ON|off:token=OFF)",
     },
     {
         .name = "unblock",

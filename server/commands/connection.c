@@ -163,8 +163,9 @@ static void cmd_reset(struct call *call)
     struct client *c = call->client;
     monitor_stop(c);
     transaction_discard(c);
-    c->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT |
-                            CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
+    c->flags &=
+        ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT |
+                    CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_ROLLBACK_ON | CLIENT_ROLLBACK_OFF);
     c->reply.muted = false;
     c->reply.resp = 2;
     c->db = 0;

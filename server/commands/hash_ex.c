@@ -132,12 +132,15 @@ static void cmd_hgetex(struct call *call)
 
 /* -- HSETEX ------------------------------------------------------------------------------------ */
 
+/* IFEQ field value, any number of times, is ours: compare and set of single fields. */
+
 enum existence { ANY, NONE_EXISTS, ALL_EXIST };
 
 struct setex {
     enum existence existence;
-    bool keep_deadlines, has_deadline;
+    bool keep_deadlines, has_deadline, has_comparisons;
     int64_t deadline;
+    int options_end;  /* the argument FIELDS */
     int first, count; /* pairs */
 };
 
@@ -165,6 +168,17 @@ static bool setex_pairs_or_reply(struct call *call, int i, struct setex *x)
     return false;
 }
 
+/* The field and value behind IFEQ; they are looked at again when all is known to be well formed. */
+static bool setex_comparison_or_reply(struct call *call, int *i, struct setex *x)
+{
+    x->has_comparisons = true;
+    *i += 2;
+    if (*i < call->argc)
+        return true;
+    reply_arity_error(call);
+    return false;
+}
+
 /* One option at argument *i, which moves on behind it. */
 static bool setex_option_or_reply(struct call *call, int *i, struct setex *x)
 {
@@ -176,6 +190,8 @@ static bool setex_option_or_reply(struct call *call, int *i, struct setex *x)
         x->existence = bytes_is_word(word, "FNX") ? NONE_EXISTS : ALL_EXIST;
         return true;
     }
+    if (bytes_is_word(word, "IFEQ"))
+        return setex_comparison_or_reply(call, i, x);
     bool keep = bytes_is_word(word, "KEEPTTL");
     if (!keep && !unit_of(word, &unit)) {
         reply_errorf(call->reply, "ERR unknown argument: %.*s", (int)word.len, word.ptr);
@@ -197,8 +213,10 @@ static bool setex_parse_or_reply(struct call *call, struct setex *x)
 {
     *x = (struct setex){.deadline = DEADLINE_NONE};
     for (int i = 2; i < call->argc;) {
-        if (bytes_is_word(call->argv[i], "FIELDS"))
+        if (bytes_is_word(call->argv[i], "FIELDS")) {
+            x->options_end = i;
             return setex_pairs_or_reply(call, i + 1, x);
+        }
         if (!setex_option_or_reply(call, &i, x))
             return false;
     }
@@ -218,6 +236,26 @@ static bool existence_is_met(struct call *call, struct hash_at *at, const struct
     return true;
 }
 
+/* A field that is not there equals nothing. */
+static bool comparisons_hold(struct call *call, struct hash_at *at, const struct setex *x)
+{
+    struct hash_field f;
+    if (!x->has_comparisons)
+        return true;
+    for (int i = 2; i < x->options_end;) {
+        if (bytes_is_word(call->argv[i], "IFEQ")) {
+            if (!hash_look_up(at, call->argv[i + 1], &f) ||
+                !bytes_equal(f.value, call->argv[i + 2]))
+                return false;
+            i += 3;
+        } else { /* a word that stands alone, or a unit with its time */
+            struct time_unit unit;
+            i += unit_of(call->argv[i], &unit) ? 2 : 1;
+        }
+    }
+    return true;
+}
+
 static void set_pair(struct call *call, struct hash_at *at, const struct setex *x, int i)
 {
     struct hash_field f;
@@ -233,7 +271,7 @@ static void cmd_hsetex(struct call *call)
     struct setex x;
     if (!setex_parse_or_reply(call, &x) || !hash_open_for_write_or_reply(call, &at))
         return;
-    if (!existence_is_met(call, &at, &x)) {
+    if (!existence_is_met(call, &at, &x) || !comparisons_hold(call, &at, &x)) {
         hash_close(&at);
         reply_int(call->reply, 0);
         return;
@@ -299,7 +337,7 @@ const struct command hash_ex_commands[] = {
         .since = "8.0.0",
         .summary = "Sets fields of a hash together with their lifetime.",
         .complexity = "O(N) with N fields.",
-        .args = "key:key#0 condition(fnx:token=FNX|fxx:token=FXX)? "
+        .args = "key:key#0 condition(fnx:token=FNX|fxx:token=FXX)? comparison=IFEQ{field value}?+ "
                 "expiration(seconds:integer=EX|milliseconds:integer=PX|"
                 "unix-time-seconds:unix-time=EXAT|unix-time-milliseconds:unix-time=PXAT|"
                 "keepttl:token=KEEPTTL)? fields=FIELDS{numfields:integer data{field value}*}",

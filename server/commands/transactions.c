@@ -1,17 +1,27 @@
 /*
- * transactions.c - MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+ * transactions.c - MULTI, EXEC, DISCARD.
  *
  * MULTI ROLLBACK is ours: its EXEC runs the queue inside an undo section, and the first command
  * that fails takes everything back: data, deadlines, versions, notifications, the selected
- * database. One error tells which.
+ * database. One error tells which. A plain MULTI does the same where the connection (CLIENT
+ * TRANSACTION-ROLLBACK) or the server (transaction-rollback) asks for it.
  */
 #include <stdio.h>
 
 #include "server/client.h"
+#include "server/commands/exec_conditions.h"
 #include "server/executor.h"
 #include "server/server.h"
 #include "server/transaction.h"
+#include "server/txlog.h"
 #include "storage/undo.h"
+
+static bool rolls_back(const struct client *c)
+{
+    if (c->flags & (CLIENT_ROLLBACK_ON | CLIENT_ROLLBACK_OFF))
+        return c->flags & CLIENT_ROLLBACK_ON;
+    return c->server->opt.transaction_rollback;
+}
 
 static void cmd_multi(struct call *call)
 {
@@ -27,7 +37,7 @@ static void cmd_multi(struct call *call)
         reply_error(call->reply, "ERR MULTI calls can not be nested");
         return;
     }
-    transaction_begin(c, rollback);
+    transaction_begin(c, rollback || rolls_back(c));
     reply_ok(call->reply);
 }
 
@@ -66,6 +76,29 @@ static void run_all(struct call *call, struct transaction *t)
         run_queued(call, &q);
 }
 
+static bool run_within_limit(struct call *call, const struct queued *q)
+{
+    if (!run_queued(call, q))
+        return false;
+    int64_t limit = call->server->opt.transaction_undo_limit;
+    if (limit == 0 || undo_memory(call->keys->undo) <= (size_t)limit)
+        return true;
+    reply_error(call->reply, "ERR the changes take more than transaction-undo-limit");
+    return false;
+}
+
+/* Command number n of the queue, which is the last one run, has failed. */
+static void roll_back(struct call *call, const struct queued *q, int n)
+{
+    struct server *s = call->server;
+    char why[REPLY_ERROR_MAX];
+    snprintf(why, sizeof why, "command %d '%s' failed: %.*s", n, q->command->full_name,
+             (int)s->reply_errors.len, s->reply_errors.text);
+    s->stats.execs_rolled_back++;
+    txlog_rollback(call->client, TXLOG_ROLLBACK, bytes_of_text(why));
+    reply_errorf(call->reply, "EXECABORT Transaction rolled back: %s", why);
+}
+
 /* All of the queue or nothing of it. */
 static void run_or_roll_back(struct call *call, struct transaction *t)
 {
@@ -76,65 +109,67 @@ static void run_or_roll_back(struct call *call, struct transaction *t)
     reply_array(call->reply, t->count);
     for (size_t at = 0; transaction_next(t, &at, &q);) {
         number++;
-        if (run_queued(call, &q))
+        if (run_within_limit(call, &q))
             continue;
-        char why[REPLY_ERROR_MAX];
-        snprintf(why, sizeof why, "%.*s", (int)call->server->reply_errors.len,
-                 call->server->reply_errors.text);
         undo_rollback(call->keys, section);
         call->client->db = db;
-        call->server->stats.execs_rolled_back++;
         reply_rewind(call->reply, mark);
-        reply_errorf(call->reply, "EXECABORT Transaction rolled back: command %d '%s' failed: %s",
-                     number, q.command->full_name, why);
+        roll_back(call, &q, number);
         return;
     }
     undo_commit(call->keys, section);
 }
 
-static void cmd_exec(struct call *call)
+static void run(struct call *call, struct transaction *t)
 {
     struct client *c = call->client;
     struct stats *stats = &call->server->stats;
+    stats->execs++;
+    stats->exec_commands += t->count;
+    if (t->count > stats->exec_commands_max)
+        stats->exec_commands_max = t->count;
+    c->conflict.count = 0;
+    c->flags |= CLIENT_IN_EXEC;
+    if (t->rollback)
+        run_or_roll_back(call, t);
+    else
+        run_all(call, t);
+    c->flags &= ~(uint32_t)CLIENT_IN_EXEC;
+}
+
+/* Does a watched key or a condition of EXEC stand in the way? Then it is answered. */
+static bool is_stopped(struct call *call)
+{
+    struct txlog_obstacle o;
+    struct stats *stats = &call->server->stats;
+    enum exec_verdict verdict = EXEC_CONFLICT;
+    if (transaction_obstacle(call->client, &o)) {
+        stats->execs_watch_aborted++;
+        txlog_conflict(call->client, TXLOG_WATCH, &o);
+    } else if ((verdict = exec_conditions(call)) == EXEC_CONFLICT) {
+        stats->execs_condition_aborted++;
+    }
+    if (verdict == EXEC_CONFLICT)
+        reply_null_array(call->reply);
+    return verdict != EXEC_GO;
+}
+
+static void cmd_exec(struct call *call)
+{
+    struct client *c = call->client;
     if (!(c->flags & CLIENT_MULTI)) {
         reply_error(call->reply, "ERR EXEC without MULTI");
         return;
     }
-    bool broken = transaction_is_broken(c);
+    bool aborted = c->transaction->aborted, stopped = !aborted && is_stopped(call);
     struct transaction *t = transaction_take(c);
-    if (t->aborted) {
-        stats->execs_queue_aborted++;
+    if (aborted) {
+        call->server->stats.execs_queue_aborted++;
         reply_error(call->reply, "EXECABORT Transaction discarded because of previous errors.");
-    } else if (broken) {
-        stats->execs_watch_aborted++;
-        reply_null_array(call->reply);
-    } else {
-        stats->execs++;
-        c->flags |= CLIENT_IN_EXEC;
-        if (t->rollback)
-            run_or_roll_back(call, t);
-        else
-            run_all(call, t);
-        c->flags &= ~(uint32_t)CLIENT_IN_EXEC;
+    } else if (!stopped) {
+        run(call, t);
     }
     transaction_give_back(call->server, t);
-}
-
-static void cmd_watch(struct call *call)
-{
-    if (call->client->flags & CLIENT_MULTI) {
-        reply_error(call->reply, "ERR WATCH inside MULTI is not allowed");
-        return;
-    }
-    for (int i = 1; i < call->argc; i++)
-        transaction_watch(call->client, call_key(call, i));
-    reply_ok(call->reply);
-}
-
-static void cmd_unwatch(struct call *call)
-{
-    transaction_unwatch(call->client);
-    reply_ok(call->reply);
 }
 
 const struct command transaction_commands[] = {
@@ -153,13 +188,18 @@ const struct command transaction_commands[] = {
     {
         .name = "exec",
         .run = cmd_exec,
-        .arity = 1,
+        .arity = -1,
         .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG | CMD_UNQUEUED,
         .categories = CAT_TRANSACTION,
+        .get_keys = exec_conditions_keys,
         .group = "transactions",
         .since = "1.2.0",
-        .summary = "Runs the commands queued since MULTI, unless a watched key has changed.",
+        .summary = "Runs the commands queued since MULTI, unless a watched key has changed or a "
+                   "condition does not hold.",
         .complexity = "That of the queued commands",
+        .args =
+            "condition(ifeq=IFEQ{key:key value}|ifne=IFNE{key:key value}|xx:key=XX|nx:key=NX)?* "
+            "versions=IFVER{data{key:key version}*}?",
     },
     {
         .name = "discard",
@@ -171,30 +211,6 @@ const struct command transaction_commands[] = {
         .since = "2.0.0",
         .summary = "Drops the commands queued since MULTI.",
         .complexity = "O(N) with N queued commands",
-    },
-    {
-        .name = "watch",
-        .run = cmd_watch,
-        .arity = -2,
-        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_UNQUEUED,
-        .categories = CAT_TRANSACTION,
-        KEYS({KEY_RO, .first = 1, .last = -1, .step = 1}),
-        .group = "transactions",
-        .since = "2.2.0",
-        .summary = "Makes the next EXEC depend on these keys staying as they are.",
-        .complexity = "O(1) a key",
-        .args = "key:key#0*",
-    },
-    {
-        .name = "unwatch",
-        .run = cmd_unwatch,
-        .arity = 1,
-        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY,
-        .categories = CAT_TRANSACTION,
-        .group = "transactions",
-        .since = "2.2.0",
-        .summary = "Forgets all watched keys.",
-        .complexity = "O(1) a key",
     },
     {0},
 };
