@@ -5,7 +5,7 @@
  * of it; a reply without chunks has at == end, so that one comparison sends both cases to
  * open_room(). A chunk that is not the last may have free room too: nothing is split across chunks
  * but the bytes of long texts. A full reply gives up the free room of its last chunk, and so comes
- * to open_room(), too, which is the only place that looks at the limit.
+ * to open_room(), too. The limit is looked at where a chunk is added, and nowhere else.
  */
 #include "protocol/reply.h"
 
@@ -172,15 +172,20 @@ bool reply_is_full(const struct reply *r)
 
 /* -- bytes ------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) char *open_room(struct reply *r)
+/* Has the limit been reached? */
+static bool is_full(struct reply *r)
 {
-    if (r->muted || r->full)
-        return NULL;
-    if (r->limit != 0 && r->memory >= r->limit) {
+    if (!r->full && r->limit != 0 && r->memory >= r->limit) {
         r->full = true;
         r->end = r->at;
-        return NULL;
     }
+    return r->full;
+}
+
+static __attribute__((noinline)) char *open_room(struct reply *r)
+{
+    if (r->muted || is_full(r))
+        return NULL;
     append_chunk(r, chunk_create(r, CHUNK_ROOM));
     return r->at;
 }
@@ -372,6 +377,23 @@ void reply_bulkf(struct reply *r, const char *format, ...)
     va_end(args);
 }
 
+void reply_raw_owned(struct reply *r, struct bytes encoded, void *owner, void (*release)(void *))
+{
+    if (r->muted || is_full(r)) {
+        release(owner);
+        return;
+    }
+    struct reply_chunk *chunk = mem_alloc(sizeof *chunk);
+    *chunk = (struct reply_chunk){
+        .data = encoded.ptr, .len = encoded.len, .owner = owner, .release = release};
+    r->memory += sizeof *chunk + encoded.len;
+    close_last(r);
+    r->closed += encoded.len;
+    *(r->last != NULL ? &r->last->next : &r->first) = chunk;
+    chunk->next = chunk_create(r, TAIL_ROOM);
+    set_last(r, chunk->next, 0);
+}
+
 void reply_bulk_owned(struct reply *r, struct bytes value, void *owner, void (*release)(void *))
 {
     if (r->muted || value.len == 0) {
@@ -380,19 +402,7 @@ void reply_bulk_owned(struct reply *r, struct bytes value, void *owner, void (*r
         return;
     }
     put_header(r, '$', (int64_t)value.len);
-    if (r->full) {
-        release(owner);
-        return;
-    }
-    struct reply_chunk *chunk = mem_alloc(sizeof *chunk);
-    *chunk = (struct reply_chunk){
-        .data = value.ptr, .len = value.len, .owner = owner, .release = release};
-    r->memory += sizeof *chunk + value.len;
-    close_last(r);
-    r->closed += value.len;
-    r->last->next = chunk;
-    chunk->next = chunk_create(r, TAIL_ROOM);
-    set_last(r, chunk->next, 0);
+    reply_raw_owned(r, value, owner, release);
     put_text(r, "\r\n", 2);
 }
 

@@ -115,8 +115,9 @@ void reply_set_at(struct reply *r, struct reply_mark mark, int64_t count);
 /* Drop all that was written since the mark. */
 void reply_rewind(struct reply *r, struct reply_mark mark);
 
-/* Bytes that are RESP already. */
+/* Bytes that are RESP already; or such that are not copied, as in reply_bulk_owned(). */
 void reply_raw(struct reply *r, struct bytes encoded);
+void reply_raw_owned(struct reply *r, struct bytes encoded, void *owner, void (*release)(void *));
 /* Append all of from, of which nothing was sent yet; it is empty then. Both share a pool. */
 void reply_move(struct reply *r, struct reply *from);
 

@@ -12,6 +12,7 @@
 #include "server/executor.h"
 #include "server/monitor.h"
 #include "server/outlimit.h"
+#include "server/pubsub.h"
 #include "server/server.h"
 #include "server/transaction.h"
 
@@ -57,6 +58,7 @@ void client_destroy(struct client *c)
     if (c == NULL)
         return;
     monitor_stop(c);
+    pubsub_leave(c);
     client_eviction_forget(c);
     transaction_discard(c);
     if (c->flags & CLIENT_PAUSED)
@@ -79,8 +81,8 @@ struct client *client_by_id(struct server *s, uint64_t id)
 
 enum client_class client_class(const struct client *c)
 {
-    (void)c; /* monitors count as normal clients, as in Redis */
-    return CLASS_NORMAL;
+    /* Monitors count as normal clients, as in Redis. */
+    return c->subscriptions != NULL ? CLASS_PUBSUB : CLASS_NORMAL;
 }
 
 void client_authenticate(struct client *c)
@@ -118,6 +120,6 @@ static size_t text_size(const char *text)
 size_t client_memory(const struct client *c)
 {
     return mem_size_of(c) + reply_memory(&c->reply) + client_input_room(c) + c->argument_memory +
-           transaction_memory(c) + text_size(c->name) + text_size(c->lib_name) +
+           transaction_memory(c) + pubsub_memory(c) + text_size(c->name) + text_size(c->lib_name) +
            text_size(c->lib_version);
 }

@@ -12,6 +12,7 @@
 
 struct server;
 struct conn;
+struct subscriptions;
 struct transaction;
 
 enum client_flag {
@@ -46,6 +47,7 @@ struct client {
     struct reply reply;              /* its resp field is the protocol version */
     struct transaction *transaction; /* owned; NULL unless in MULTI or watching */
     struct wait *wait; /* owned by its timer; NULL unless CLIENT_BLOCKED (blocked.h) */
+    struct subscriptions *subscriptions; /* owned; NULL: none (pubsub.h) */
     char *name, *lib_name, *lib_version; /* owned; NULL: none */
     const char *user;                    /* "default" */
     int64_t created_ms, active_ms;       /* wall clock */
@@ -98,8 +100,10 @@ size_t client_input_bytes(const struct client *c);
 size_t client_input_room(const struct client *c);
 /* Everything that this client costs. */
 size_t client_memory(const struct client *c);
-/* The reply grew outside of the client's own command (monitor feed, later pub/sub): flush it this
- * turn. */
+/* The reply grew: flush it this turn. */
 void client_touch_output(struct client *c);
+/* It grew by what others sent (a message): flush it when its turn comes, with those of all other
+ * receivers. */
+void client_touch_pushed(struct client *c);
 
 #endif

@@ -8,6 +8,7 @@
 #include "server/client_report.h"
 
 #include "server/client.h"
+#include "server/pubsub.h"
 #include "server/server.h"
 #include "server/transaction.h"
 
@@ -28,14 +29,16 @@ static void format_flags(const struct client *c, char out[FLAGS_MAX])
         {CLIENT_NO_EVICT, 'e'},
         {CLIENT_NO_TOUCH, 'T'},
     };
+    struct txlog_obstacle obstacle;
     int len = 0;
     for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        if (letters[i].letter == 'x' && c->subscriptions != NULL)
+            out[len++] = 'P';
+        if (letters[i].letter == 'c' && transaction_obstacle(c, &obstacle))
+            out[len++] = 'd'; /* EXEC will find a watched key changed */
         if ((c->flags & letters[i].flag) != 0)
             out[len++] = letters[i].letter;
     }
-    struct txlog_obstacle obstacle;
-    if (transaction_obstacle(c, &obstacle)) /* EXEC will find a watched key changed */
-        out[len++] = 'd';
     if (len == 0)
         out[len++] = 'N';
     out[len] = '\0';
@@ -83,7 +86,11 @@ static void report_state(const struct client *c, struct text *out)
 {
     const struct transaction *t = c->transaction;
     bool in_multi = t != NULL && (c->flags & CLIENT_MULTI) != 0;
-    text_addf(out, " sub=0 psub=0 ssub=0 multi=%lld watch=%u qbuf=%zu qbuf-free=%zu",
+    text_addf(out, " sub=%llu psub=%llu ssub=%llu",
+              (unsigned long long)pubsub_count_of(c, PUBSUB_CHANNEL),
+              (unsigned long long)pubsub_count_of(c, PUBSUB_PATTERN),
+              (unsigned long long)pubsub_count_of(c, PUBSUB_SHARD));
+    text_addf(out, " multi=%lld watch=%u qbuf=%zu qbuf-free=%zu",
               in_multi ? (long long)t->count : -1, t != NULL ? t->watch_count : 0,
               client_input_bytes(c), client_input_room(c));
     text_addf(out, " argv-mem=%zu multi-mem=%zu", c->argument_memory, transaction_memory(c));

@@ -41,6 +41,7 @@ enum command_flag {
                                not printed */
     CMD_DEPRECATED = 1 << 23, /* doc flag */
     CMD_SYSTEM = 1 << 24,     /* doc flag: of no use to clients ("syscmd") */
+    CMD_SUBSCRIBED = 1 << 25, /* a subscriber who speaks RESP2 may give it; not printed */
 };
 
 /* ACL categories; those that follow from flags (read, write, fast, slow, admin, dangerous,

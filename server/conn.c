@@ -372,6 +372,29 @@ void conn_flush(struct conn *c)
     after_flush(c);
 }
 
+void client_touch_pushed(struct client *client)
+{
+    struct conn *c = client->conn;
+    if (c == NULL || c->is_pushed)
+        return;
+    struct conn_queue *pushed = &client->server->network->pushed;
+    c->is_pushed = true;
+    c->next_pushed = NULL;
+    c->prev_pushed = pushed->last;
+    *(pushed->last != NULL ? &pushed->last->next_pushed : &pushed->first) = c;
+    pushed->last = c;
+}
+
+void conn_unqueue_pushed(struct conn *c)
+{
+    if (!c->is_pushed)
+        return;
+    struct conn_queue *pushed = &c->client->server->network->pushed;
+    *(c->prev_pushed != NULL ? &c->prev_pushed->next_pushed : &pushed->first) = c->next_pushed;
+    *(c->next_pushed != NULL ? &c->next_pushed->prev_pushed : &pushed->last) = c->prev_pushed;
+    c->is_pushed = false;
+}
+
 void client_touch_output(struct client *client)
 {
     struct conn *c = client->conn;
@@ -389,6 +412,7 @@ void client_touch_output(struct client *client)
 static void on_closed(uv_handle_t *handle)
 {
     struct conn *c = (struct conn *)handle;
+    conn_unqueue_pushed(c);
     client_destroy(c->client);
     request_parser_fini(&c->parser);
     held_fini(c);

@@ -33,7 +33,8 @@ struct conn {
     };
     struct client *client; /* owned */
     struct conn *next_ready, *next_touched, *next_closing, *next_settling;
-    bool is_ready, is_touched, is_closing, is_settling;
+    struct conn *prev_pushed, *next_pushed;
+    bool is_ready, is_touched, is_pushed, is_closing, is_settling;
     bool writing; /* a uv_write is under way */
     bool stopped; /* takes no more input: peer gone, protocol error, or to be closed */
     bool choked;  /* too much output waits: requests wait until it is sent */
@@ -78,6 +79,8 @@ void conn_mark_ready(struct conn *c);
 
 /* Accept one from a listening stream. */
 void conn_accept(struct server *s, uv_stream_t *listener, bool is_unix);
+/* It does not wait any more for its turn among those to whom something was pushed. */
+void conn_unqueue_pushed(struct conn *c);
 /* Write what waits; arrange for the rest. */
 void conn_flush(struct conn *c);
 /* Close for good; conn and client are gone after libuv's callback. */

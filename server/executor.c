@@ -19,6 +19,7 @@
 #include "server/monitor.h"
 #include "server/network.h"
 #include "server/outlimit.h"
+#include "server/pubsub.h"
 #include "server/server.h"
 #include "server/slowlog.h"
 #include "server/transaction.h"
@@ -129,10 +130,16 @@ bool executor_call(struct call *call)
     call->client->last_command = command;
     const struct call *outer = s->running;
     s->running = call;
-    if (s->executor->depth++ == 0)
+    if (s->executor->depth++ == 0) {
         executor_ignore_errors(s); /* what was written before is no failure of this call */
+        s->executing = call->client;
+    }
     command->row->run(call);
-    s->executor->depth--;
+    if (--s->executor->depth == 0) {
+        s->executing = NULL;
+        if (__builtin_expect(s->own_messages, 0))
+            pubsub_send_own(call->client);
+    }
     s->running = outer;
     s->ticks = clock_ticks();
     if (__builtin_expect(call->client->flags & CLIENT_BLOCKED, 0))
@@ -290,6 +297,18 @@ static bool gate_replicas(struct call *call)
     return false;
 }
 
+/* In RESP2, a client could not tell a reply from a message. */
+static bool gate_subscribed(struct call *call)
+{
+    if (call->command->flags & CMD_SUBSCRIBED)
+        return true;
+    reply_errorf(call->reply,
+                 "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                 "RESET are allowed in this context",
+                 call->command->full_name);
+    return false;
+}
+
 /* Redis's words: to it, who monitors is a kind of replica. */
 static bool gate_monitoring(struct call *call)
 {
@@ -332,8 +351,8 @@ static const struct {
 } gates[] = {
     {GATE_PROTECTED, gate_protected},   {GATE_UNAUTHENTICATED, gate_unauthenticated},
     {GATE_MEMORY, gate_memory},         {GATE_REPLICAS, gate_replicas},
-    {GATE_MONITORING, gate_monitoring}, {GATE_PAUSE, gate_pause},
-    {GATE_MULTI, gate_multi},
+    {GATE_SUBSCRIBED, gate_subscribed}, {GATE_MONITORING, gate_monitoring},
+    {GATE_PAUSE, gate_pause},           {GATE_MULTI, gate_multi},
 };
 
 static bool pass_gates(struct call *call, uint32_t armed)

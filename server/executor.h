@@ -18,9 +18,10 @@ enum gate {
     GATE_UNAUTHENTICATED = 1 << 1, /* client: NOAUTH unless the command needs none */
     GATE_MEMORY = 1 << 2,          /* server: maxmemory is set: evict, or refuse */
     GATE_REPLICAS = 1 << 3,        /* server: min-replicas-to-write: writes need replicas */
-    GATE_MONITORING = 1 << 4,      /* client: it gave MONITOR and has no business with keys */
-    GATE_PAUSE = 1 << 5,           /* server: CLIENT PAUSE: the client waits */
-    GATE_MULTI = 1 << 6,           /* client: queue instead of running */
+    GATE_SUBSCRIBED = 1 << 4,      /* client: it subscribes and speaks RESP2: little is allowed */
+    GATE_MONITORING = 1 << 5,      /* client: it gave MONITOR and has no business with keys */
+    GATE_PAUSE = 1 << 6,           /* server: CLIENT PAUSE: the client waits */
+    GATE_MULTI = 1 << 7,           /* client: queue instead of running */
 };
 
 struct executor *executor_create(struct server *s);

@@ -19,6 +19,7 @@
 #include "server/latency.h"
 #include "server/memory_report.h"
 #include "server/network.h"
+#include "server/pubsub.h"
 #include "server/server.h"
 #include "server/txlog.h"
 #include "server/version.h"
@@ -128,7 +129,7 @@ static void write_clients(struct server *s, struct text *out)
     field_count(out, "client_recent_max_output_buffer", s->stats.output_max);
     field_count(out, "blocked_clients", s->clients.blocked + s->clients.paused);
     field_int(out, "tracking_clients", 0);
-    field_int(out, "pubsub_clients", 0);
+    field_count(out, "pubsub_clients", s->clients.subscribers);
     field_count(out, "watching_clients", s->clients.watching);
     field_int(out, "clients_in_timeout_table", 0);
     field_count(out, "total_watched_keys", watch_count(s->keys));
@@ -285,26 +286,20 @@ static void write_stats_keys(const struct server *s, struct text *out)
     field_count(out, "current_eviction_exceeded_time", exceeding_us / 1000);
     field_count(out, "keyspace_hits", s->keys->hits);
     field_count(out, "keyspace_misses", s->keys->misses);
+    field_count(out, "pubsub_channels", pubsub_count(s, PUBSUB_CHANNEL));
+    field_count(out, "pubsub_patterns", pubsub_count(s, PUBSUB_PATTERN));
+    field_count(out, "pubsubshard_channels", pubsub_count(s, PUBSUB_SHARD));
 }
 
 static void write_stats_idle(struct text *out)
 {
     static const char *const names[] = {
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
-        "latest_fork_usec",
-        "total_forks",
-        "migrate_cached_sockets",
-        "slave_expires_tracked_keys",
-        "active_defrag_hits",
-        "active_defrag_misses",
-        "active_defrag_key_hits",
-        "active_defrag_key_misses",
-        "total_active_defrag_time",
-        "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
+        "latest_fork_usec",         "total_forks",
+        "migrate_cached_sockets",   "slave_expires_tracked_keys",
+        "active_defrag_hits",       "active_defrag_misses",
+        "active_defrag_key_hits",   "active_defrag_key_misses",
+        "total_active_defrag_time", "current_active_defrag_time",
+        "tracking_total_keys",      "tracking_total_items",
         "tracking_total_prefixes",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

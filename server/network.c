@@ -4,6 +4,7 @@
 #include "server/network.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -258,6 +259,14 @@ static void close_asked(struct network *net)
     }
 }
 
+static void flush_pushed(struct network *net, int most)
+{
+    for (struct conn *c; most > 0 && (c = net->pushed.first) != NULL; most--) {
+        conn_unqueue_pushed(c);
+        conn_flush(c);
+    }
+}
+
 void network_flush(struct server *s)
 {
     struct network *net = s->network;
@@ -267,6 +276,7 @@ void network_flush(struct server *s)
         c->is_touched = false;
         conn_flush(c);
     }
+    flush_pushed(net, PUSHED_A_TURN);
     close_asked(net);
 }
 
@@ -304,7 +314,8 @@ static void count_turn(struct server *s)
 void network_turn(struct server *s)
 {
     struct network *net = s->network;
-    uv_run(&s->loop, net->ready.first != NULL ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    bool has_work = net->ready.first != NULL || net->pushed.first != NULL;
+    uv_run(&s->loop, has_work ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     executor_drain(s);
     settle_input(net);
     client_eviction_run(s);
@@ -318,6 +329,7 @@ void network_destroy(struct server *s)
     if (net == NULL)
         return;
     network_stop_listening(s);
+    flush_pushed(net, INT_MAX);
     for (struct client *c = s->clients.first; c != NULL; c = c->next)
         if (c->conn != NULL)
             conn_close(c->conn);

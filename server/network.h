@@ -5,6 +5,9 @@
  * mark the connection as ready; nothing runs. Execute: executor_drain() runs the ready connections'
  * requests. Flush: network_flush() writes every touched reply with one system call a connection.
  * Since commands run outside of libuv's callbacks, a long one may turn the loop itself.
+ *
+ * Messages to very many subscribers are written in several turns, PUSHED_A_TURN connections in
+ * each: others are served in between, and what is published meanwhile goes out in the same write.
  */
 #ifndef REDOUBT_SERVER_NETWORK_H
 #define REDOUBT_SERVER_NETWORK_H
@@ -18,6 +21,7 @@ struct conn;
 
 /* What is read in one turn, one connection behind the other. */
 enum { ARENA_SIZE = 256 * 1024, ARENA_READ = 64 * 1024, ARENA_LEAST = 16 * 1024 };
+enum { PUSHED_A_TURN = 64 };
 
 /* Connections in a queue, linked by the conn's own fields. */
 struct conn_queue {
@@ -31,6 +35,7 @@ struct network {
     char *arena;                /* owned */
     size_t arena_used;
     struct conn_queue ready;
+    struct conn_queue pushed; /* received messages that are to be written; may last several turns */
     struct conn *touched, *closing, *settling; /* lists */
     uint64_t turn_began; /* ticks of the first event of this turn, 0: none yet */
 };

@@ -329,7 +329,7 @@ static void get_events(const struct option_row *row, const void *field, struct t
     int bits = *(const int *)field;
     if ((bits & EVENTS_OF_A) == EVENTS_OF_A) {
         text_addf(out, "A");
-        bits &= ~EVENTS_OF_A;
+        bits &= ~(EVENTS_OF_A | EVENT_NEW); /* Redis does not show n beside A */
     }
     for (int i = 0; i < EVENT_LETTERS; i++)
         if (bits & events[i].bit)

@@ -16,6 +16,7 @@
 #include "server/crash.h"
 #include "server/cron.h"
 #include "server/executor.h"
+#include "server/keyevents.h"
 #include "server/log.h"
 #include "server/network.h"
 #include "server/option_kinds.h"
@@ -216,6 +217,13 @@ static bool apply_title(struct server *s, struct option_error *error)
     return true;
 }
 
+static bool apply_events(struct server *s, struct option_error *error)
+{
+    (void)error;
+    keyevents_refresh(s);
+    return true;
+}
+
 static bool refuse_defrag(struct server *s, struct option_error *error)
 {
     return !s->opt.activedefrag || option_fail(error, "Active defragmentation cannot be enabled: "
@@ -269,6 +277,7 @@ static const struct {
     {OPTION_version_table_max_keys, apply_versions, true},
     {OPTION_hz, apply_hz, true},
     {OPTION_requirepass, apply_requirepass, true},
+    {OPTION_notify_keyspace_events, apply_events, true},
     {OPTION_oom_score_adj, apply_oom_score, true},
     {OPTION_oom_score_adj_values, apply_oom_score, false},
     {OPTION_crash_log_enabled, apply_crash_log, false},

@@ -20,6 +20,7 @@
 #include "server/log.h"
 #include "server/network.h"
 #include "server/options_apply.h"
+#include "server/pubsub.h"
 #include "server/shutdown.h"
 #include "server/slowlog.h"
 #include "server/supervise.h"
@@ -165,6 +166,7 @@ static void open_parts(struct server *s)
     s->commands = command_table_create();
     s->executor = executor_create(s);
     s->blocked = blocked_create(s);
+    s->pubsub = pubsub_create(s);
     executor_refresh_time(s);
     s->network = network_create(s);
     s->cron = cron_start(s);
@@ -245,6 +247,7 @@ static void close_parts(struct server *s)
 {
     cron_stop(s->cron);
     network_destroy(s);
+    pubsub_destroy(s->pubsub);
     blocked_destroy(s->blocked);
     transaction_drop_spare(s);
     executor_destroy(s->executor);

@@ -30,6 +30,7 @@ struct server {
     struct command_table *commands; /* command.h */
     struct executor *executor;      /* executor.h */
     struct blocked *blocked;        /* blocked.h: clients that wait for keys */
+    struct pubsub *pubsub;          /* pubsub.h: channels and their subscribers */
     struct network *network;        /* network.h: listeners, ready and touched connections */
     struct slowlog *slowlog;        /* slowlog.h */
     struct txlog *txlog;            /* txlog.h */
@@ -44,8 +45,10 @@ struct server {
         struct client *first, *last;
         uint64_t count, next_id;
         struct client *first_monitor; /* monitor.h */
-        uint64_t monitors, blocked, paused, watching;
+        uint64_t monitors, blocked, paused, watching, subscribers;
     } clients;
+    struct client *executing; /* whose command runs, the outermost one; NULL: none does */
+    bool own_messages;        /* that command published to its own client: pubsub_send_own() */
     struct transaction *spare_transactions; /* owned; kept by transaction.c for reuse */
     uint32_t spare_count;
     struct client_sizes client_sizes; /* client_eviction.h */

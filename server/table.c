@@ -55,6 +55,7 @@
     X(txlog_commands)                                                                              \
     X(latency_commands)                                                                            \
     X(monitor_commands)                                                                            \
+    X(pubsub_commands)                                                                             \
     X(replication_commands)                                                                        \
     X(cluster_commands)
 

@@ -266,6 +266,7 @@ void keyspace_add(struct keyspace *ks, int db, struct entry *e, uint64_t hash)
         struct change *c = undo_record(ks->undo, &kind_add, sizeof *c);
         *c = (struct change){.db = db, .hash = hash, .new = e};
     }
+    keyspace_event(ks, db, entry_key(e), EVENT_NEW, "new");
 }
 
 static void revert_remove(struct keyspace *ks, void *record)
@@ -432,6 +433,7 @@ struct entry *keyspace_move(struct keyspace *ks, int from_db, struct entry *e, u
     } else {
         entry_free_shell(e);
     }
+    keyspace_event(ks, to_db, to.name, EVENT_NEW, "new");
     return moved;
 }
 
@@ -627,7 +629,8 @@ void keyspace_changed(struct keyspace *ks, int db, struct bytes key, enum event_
 void keyspace_event(struct keyspace *ks, int db, struct bytes key, enum event_class class,
                     const char *event)
 {
-    tell_now_or_later(ks, key, &(struct news){db, class, event, .changed = false});
+    if (ks->hooks.event != NULL)
+        tell_now_or_later(ks, key, &(struct news){db, class, event, .changed = false});
 }
 
 /* The names watched in db that exist in present change their version. */

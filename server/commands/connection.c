@@ -5,6 +5,7 @@
 #include "server/client.h"
 #include "server/command.h"
 #include "server/monitor.h"
+#include "server/pubsub.h"
 #include "server/server.h"
 #include "server/transaction.h"
 #include "server/version.h"
@@ -117,6 +118,7 @@ static void cmd_hello(struct call *call)
         return;
     struct reply *r = call->reply;
     r->resp = (uint8_t)hello.resp;
+    pubsub_refresh_gate(call->client);
     reply_map(r, 7);
     reply_bulk_text(r, "server");
     reply_bulk_text(r, "redis"); /* clients insist on it; INFO says redoubt */
@@ -143,12 +145,19 @@ static void cmd_echo(struct call *call)
 
 static void cmd_ping(struct call *call)
 {
-    if (call->argc > 2)
+    if (call->argc > 2) {
         reply_arity_error(call);
-    else if (call->argc == 2)
+        return;
+    }
+    if (call->client->subscriptions != NULL && call->reply->resp == 2) {
+        reply_array(call->reply, 2); /* the form of a message */
+        reply_bulk_text(call->reply, "pong");
+        reply_bulk(call->reply, call->argc == 2 ? call->argv[1] : bytes_of("", 0));
+    } else if (call->argc == 2) {
         reply_bulk(call->reply, call->argv[1]);
-    else
+    } else {
         reply_simple(call->reply, "PONG");
+    }
 }
 
 static void cmd_quit(struct call *call)
@@ -162,6 +171,7 @@ static void cmd_reset(struct call *call)
 {
     struct client *c = call->client;
     monitor_stop(c);
+    pubsub_leave(c);
     transaction_discard(c);
     c->flags &=
         ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT |
@@ -229,7 +239,7 @@ const struct command connection_commands[] = {
         .name = "ping",
         .run = cmd_ping,
         .arity = -1,
-        .flags = CMD_FAST,
+        .flags = CMD_FAST | CMD_SUBSCRIBED,
         .categories = CAT_CONNECTION,
         .group = "connection",
         .since = "1.0.0",
@@ -243,7 +253,7 @@ const struct command connection_commands[] = {
         .run = cmd_quit,
         .arity = -1,
         .flags = CMD_ALLOW_BUSY | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH |
-                 CMD_UNQUEUED | CMD_DEPRECATED,
+                 CMD_UNQUEUED | CMD_DEPRECATED | CMD_SUBSCRIBED,
         .categories = CAT_CONNECTION,
         .group = "connection",
         .since = "1.0.0",
@@ -257,7 +267,7 @@ const struct command connection_commands[] = {
         .run = cmd_reset,
         .arity = 1,
         .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY |
-                 CMD_UNQUEUED,
+                 CMD_UNQUEUED | CMD_SUBSCRIBED,
         .categories = CAT_CONNECTION,
         .group = "connection",
         .since = "6.2.0",
