@@ -124,18 +124,29 @@ static enum exec_verdict check(struct call *exec, enum kind kind, int key)
     return exists == (kind == IF_EXISTS) ? EXEC_GO : not_met(exec, TXLOG_CONDITION, key);
 }
 
+bool exec_conditions_or_reply(struct call *exec)
+{
+    int key;
+    enum kind kind = NO_CONDITION;
+    if (exec->argc > 1 && kind_of(exec->argv[1]) == NO_CONDITION) {
+        reply_error(exec->reply, "EXECABORT Transaction discarded because of: wrong number of "
+                                 "arguments for 'exec' command"); /* as Redis says it */
+        return false;
+    }
+    for (int i = 1; i < exec->argc;)
+        if (!next_condition(exec->argv, exec->argc, &i, &kind, &key)) {
+            reply_error(exec->reply, "EXECABORT Transaction discarded because of: invalid check "
+                                     "condition syntax");
+            return false;
+        }
+    return true;
+}
+
 enum exec_verdict exec_conditions(struct call *exec)
 {
     int key;
     enum kind kind = NO_CONDITION;
-    for (int i = 1; i < exec->argc;) /* all are read before the first is checked */
-        if (!next_condition(exec->argv, exec->argc, &i, &kind, &key)) {
-            reply_error(exec->reply, "EXECABORT Transaction discarded because of: invalid check "
-                                     "condition syntax");
-            return EXEC_ERROR;
-        }
     enum exec_verdict verdict = EXEC_GO;
-    kind = NO_CONDITION;
     for (int i = 1; i < exec->argc && verdict == EXEC_GO;) {
         next_condition(exec->argv, exec->argc, &i, &kind, &key);
         verdict = check(exec, kind, key);

@@ -22,6 +22,9 @@ enum exec_verdict {
     EXEC_ERROR,    /* answered with an error */
 };
 
+/* Are they well formed? Else that is answered. */
+bool exec_conditions_or_reply(struct call *exec);
+/* Do they hold? They are well formed. */
 enum exec_verdict exec_conditions(struct call *exec);
 /* Positions of the keys in them: a row's get_keys. */
 int exec_conditions_keys(const struct bytes *argv, int argc, struct key_position *out, int room);

@@ -98,12 +98,11 @@ const struct command optimistic_commands[] = {
         .arity = -1,
         .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY,
         .categories = CAT_TRANSACTION,
-        KEYS({KEY_RO, .first = 1, .last = -1, .step = 1}),
         .group = "transactions",
         .since = "2.2.0",
         .summary = "Forgets all watched keys, or these.",
         .complexity = "O(1) a key",
-        .args = "key:key#0?*",
+        .args = "key:key?*",
     },
     {
         .name = "getver",

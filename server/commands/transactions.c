@@ -157,6 +157,10 @@ static bool is_stopped(struct call *call)
 static void cmd_exec(struct call *call)
 {
     struct client *c = call->client;
+    if (!exec_conditions_or_reply(call)) {
+        transaction_discard(c);
+        return;
+    }
     if (!(c->flags & CLIENT_MULTI)) {
         reply_error(call->reply, "ERR EXEC without MULTI");
         return;

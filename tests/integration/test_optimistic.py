@@ -6,6 +6,7 @@ from wire import Error, Wire
 
 WRONGTYPE = Error('WRONGTYPE Operation against a key holding the wrong kind of value')
 SYNTAX = Error('EXECABORT Transaction discarded because of: invalid check condition syntax')
+ARITY = Error("EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command")
 
 
 @unittest.skipUnless(IS_REDOUBT, 'these commands are ours')
@@ -147,8 +148,10 @@ class Optimistic(unittest.TestCase):
         for conditions in (['IFEQ', 'k', 'V'], ['IFNE', 'k', 'v'], ['IFEQ', 'absent', ''], ['XX', 'absent'],
                            ['NX', 'k'], ['IFEQ', 'k', 'v', 'NX', 'k'], ['IFEQ', 'number', '042']):
             self.assert_stops(*conditions)
-        for conditions in (['IFEQ', 'k'], ['IFEQ'], ['XX'], ['NX', 'a', 'NX'], ['k'], ['IFVER', 'k'], ['IFEQ', 'k', 'v', 'w']):
+        for conditions in (['IFEQ', 'k'], ['IFEQ'], ['XX'], ['NX', 'a', 'NX'], ['IFVER', 'k'], ['IFEQ', 'k', 'v', 'w']):
             self.assert_stops(*conditions, reply=SYNTAX)
+        self.assert_stops('nonsense', reply=ARITY)
+        self.assertEqual(self.alice.ask('EXEC', 'nonsense'), ARITY)
         for conditions in (['IFEQ', 'list', 'v'], ['IFNE', 'list', 'v']):
             self.assert_stops(*conditions, reply=WRONGTYPE)
 
@@ -161,7 +164,7 @@ class Optimistic(unittest.TestCase):
     def test_queue_errors_come_first(self):
         self.alice.ask('MULTI')
         self.alice.ask('NOSUCH')
-        self.assertEqual(self.alice.ask('EXEC', 'nonsense'),
+        self.assertEqual(self.alice.ask('EXEC', 'NX', 'k'),
                          Error('EXECABORT Transaction discarded because of previous errors.'))
 
     def test_compare_and_set_of_fields(self):
