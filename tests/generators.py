@@ -179,7 +179,7 @@ def errors(rng):
     return rng.choice([
         lambda: [rng.choice(['GET', 'SET', 'INCR', 'SETEX', 'EXPIRE', 'RENAME', 'MOVE', 'SCAN', 'COPY',
                              'OBJECT', 'CLIENT', 'MSET', 'MGET', 'SELECT', 'SWAPDB',
-                             'SETRANGE', 'AUTH', 'ECHO', 'PING', 'WATCH', 'EXEC', 'DISCARD', 'UNWATCH',
+                             'SETRANGE', 'AUTH', 'ECHO', 'PING', 'WATCH', 'DISCARD',
                              'SLOWLOG', 'LATENCY', 'MEMORY', 'DEBUG', 'DBSIZE', 'TTL', 'PERSIST', 'TYPE']),
                  *[rng.choice(NOISE) for _ in range(rng.randint(0, 5))]]
         if rng.random() < 0.9 else ['PING', 'a', 'b'],
@@ -190,6 +190,7 @@ def errors(rng):
         lambda: ['SCAN', rng.choice([b'abc', b'-1', b'', b'99999999999999999999', b'1x', b'0']),
                  *rng.choice([[b'COUNT', b'0'], [b'COUNT', b'-1'], [b'COUNT', b'x'], [b'MATCH'], [b'NOPE', b'1'],
                               [b'COUNT'], [b'TYPE']])],
+        lambda: [rng.choice(['EXEC', 'UNWATCH'])],
         lambda: ['ECHO', value(rng)],
         lambda: ['PING', *rng.choice([[], [value(rng)]])],
         lambda: ['GET', key(rng)],
@@ -326,8 +327,11 @@ def collections(rng):
 
 
 def noisy(rng, words):
-    """Now and then, an argument too many, too few or a wrong one. Not where it could close the port or halt the server."""
-    if words[0] == 'CONFIG' or b'PAUSE' in words:
+    """Now and then, an argument too many, too few or a wrong one.
+
+    Not where it could close the port or halt the server, nor where arguments are ours: EXEC, UNWATCH.
+    """
+    if words[0] in ('CONFIG', 'EXEC', 'UNWATCH') or b'PAUSE' in words:
         return words
     dice = rng.random()
     if dice < 0.03 and len(words) > 1:
