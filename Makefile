@@ -21,8 +21,12 @@ UNITSRC := $(wildcard tests/unit/test_*.c)
 FUZZSRC := $(wildcard tests/fuzz/*.c)
 
 WARN := -Wall -Wextra $(WERROR)
-BASE := -std=gnu11 -D_GNU_SOURCE -I. -g
-LIBS := -lxxhash -llzf -luv -lpthread -ldl -lm -lrt
+BASE := -std=gnu11 -D_GNU_SOURCE -I. -isystem /usr/include/lua5.4 -g
+# Lua comes as its static library, of whose functions some are ours instead (scripting/): --wrap takes the
+# calls between its objects.
+LUA_WRAPS := luaU_undump
+LUA_LIBS  := $(LUA_WRAPS:%=-Wl,--wrap=%) -l:liblua5.4.a
+LIBS := $(LUA_LIBS) -lxxhash -llzf -luv -lpthread -ldl -lm -lrt
 
 # Archives of objects for link-time optimization take the compiler's own archiver.
 IS_CLANG := $(findstring clang,$(shell $(CC) --version))

@@ -300,10 +300,15 @@ void reply_ok(struct reply *r)
     put_text(r, "+OK\r\n", 5);
 }
 
-void reply_simple(struct reply *r, const char *text)
+void reply_simple_bytes(struct reply *r, struct bytes text)
 {
     put_text(r, "+", 1);
-    put_line(r, bytes_of_text(text));
+    put_line(r, text);
+}
+
+void reply_simple(struct reply *r, const char *text)
+{
+    reply_simple_bytes(r, bytes_of_text(text));
 }
 
 /* Redis cuts line ends off the end of an error, and turns those within it into spaces. */

@@ -73,6 +73,7 @@ bool reply_is_full(const struct reply *r);
 void reply_ok(struct reply *r);
 /* "+text"; text must hold no line end (line ends become spaces). */
 void reply_simple(struct reply *r, const char *text);
+void reply_simple_bytes(struct reply *r, struct bytes text);
 /* "-text": a code in capitals, a space, the message; line ends inside become spaces. */
 void reply_error(struct reply *r, const char *text);
 void reply_error_bytes(struct reply *r, struct bytes text);

@@ -10,6 +10,12 @@
 #include "server/command.h"
 #include "server/conn.h"
 
+uint32_t call_flags(const struct call *call)
+{
+    const struct command_slot *command = call->command;
+    return command->row->flags_of != NULL ? command->row->flags_of(call) : command->flags;
+}
+
 /* -- keys -------------------------------------------------------------------------------------- */
 
 struct key call_key(const struct call *call, int i)

@@ -27,6 +27,9 @@ struct call {
     uint64_t hash;
 };
 
+/* The flags of its command, as far as they depend on the arguments. */
+uint32_t call_flags(const struct call *call);
+
 /* argv[i] as a key, with its hash (known already from prefetching for the first key). */
 struct key call_key(const struct call *call, int i);
 

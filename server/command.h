@@ -115,6 +115,9 @@ struct command {
     command_handler *run;
     int arity; /* of the whole request; negative: at least */
     uint32_t flags, categories;
+    /* For a command whose flags depend on its arguments (what it runs): those that the gates are to
+     * see. NULL: always the row's. */
+    uint32_t (*flags_of)(const struct call *call);
     const struct key_spec *keys;
     uint8_t key_count;
     uint8_t member; /* the argument that names a field or member of the first key's value; 0: none.

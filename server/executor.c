@@ -43,6 +43,8 @@ struct executor {
     uint32_t armed;       /* gates armed for the server */
     uint64_t slow_ticks;  /* a call that took longer is told to slow log and latency monitor */
     uint64_t errors_seen; /* reply_errors.count when the last call ended */
+    bool error_is_known;  /* the error that the running call has written is counted already */
+    bool out_of_memory;   /* it was when the last request came to its gate */
     int depth; /* calls inside of each other (EXEC): time stands still in the inner ones */
     int64_t paused_until_ms; /* CLIENT PAUSE */
     bool paused_all;
@@ -107,7 +109,9 @@ static void count_error(struct server *s, struct command_slot *command)
 {
     command->failed++;
     s->executor->errors_seen = s->reply_errors.count;
-    error_stats_count(s, bytes_of(s->reply_errors.text, s->reply_errors.len));
+    if (!s->executor->error_is_known)
+        error_stats_count(s, bytes_of(s->reply_errors.text, s->reply_errors.len));
+    s->executor->error_is_known = false;
 }
 
 static void count_latency(struct command_slot *command, uint64_t ticks)
@@ -120,6 +124,24 @@ static void count_latency(struct command_slot *command, uint64_t ticks)
 void executor_ignore_errors(struct server *s)
 {
     s->executor->errors_seen = s->reply_errors.count;
+}
+
+void executor_error_is_known(struct server *s)
+{
+    s->executor->error_is_known = true;
+}
+
+bool executor_is_out_of_memory(const struct server *s)
+{
+    return s->executor->armed & GATE_MEMORY && s->executor->out_of_memory;
+}
+
+void executor_refused(struct server *s, struct command_slot *command)
+{
+    if (command != NULL)
+        command->rejected++;
+    s->executor->errors_seen = s->reply_errors.count;
+    error_stats_count(s, bytes_of(s->reply_errors.text, s->reply_errors.len));
 }
 
 bool executor_call(struct call *call)
@@ -183,14 +205,9 @@ static void refuse_exec(struct call *call, struct reply_mark mark)
  * known. */
 static void refused(struct call *call, struct command_slot *command, struct reply_mark mark)
 {
-    struct server *s = call->server;
-    if (command != NULL) {
-        command->rejected++;
-        if (is_exec(command))
-            refuse_exec(call, mark);
-    }
-    s->executor->errors_seen = s->reply_errors.count;
-    error_stats_count(s, bytes_of(s->reply_errors.text, s->reply_errors.len));
+    if (command != NULL && is_exec(command))
+        refuse_exec(call, mark);
+    executor_refused(call->server, command);
     if (call->client->flags & CLIENT_MULTI)
         transaction_abort(call->client);
 }
@@ -264,10 +281,11 @@ bool executor_make_room(struct server *s)
 /* Inside MULTI everything that is queued would have to run later: refused as Redis refuses it. */
 static bool gate_memory(struct call *call)
 {
-    if (executor_make_room(call->server))
+    call->server->executor->out_of_memory = !executor_make_room(call->server);
+    if (!call->server->executor->out_of_memory)
         return true;
     const struct client *c = call->client;
-    uint32_t flags = call->command->flags;
+    uint32_t flags = call_flags(call);
     bool grows = flags & CMD_DENYOOM;
     if (c->flags & CLIENT_MULTI) {
         if (!(flags & CMD_UNQUEUED))
@@ -285,7 +303,7 @@ static bool gate_memory(struct call *call)
 static uint32_t all_flags(const struct call *call)
 {
     const struct transaction *t = is_exec(call->command) ? call->client->transaction : NULL;
-    return call->command->flags | (t != NULL ? t->all_flags : 0);
+    return call_flags(call) | (t != NULL ? t->all_flags : 0);
 }
 
 /* There are no replicas, and so never enough. */

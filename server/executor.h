@@ -31,11 +31,17 @@ void executor_destroy(struct executor *ex);
 void executor_drain(struct server *s);
 /* Arm or disarm a gate for the server. */
 void executor_arm(struct server *s, enum gate gate, bool on);
-/* Run one command now, past the gates: from the drain, from EXEC, later from scripts. Statistics,
+/* Run one command now, past the gates: from the drain, from EXEC, from scripts. Statistics,
  * slow log and all included. True if it wrote no error. */
 bool executor_call(struct call *call);
 /* Errors written so far went to other clients: the running call has not failed by them. */
 void executor_ignore_errors(struct server *s);
+/* The error that the running call answers was counted where it arose, inside of it. */
+void executor_error_is_known(struct server *s);
+/* A command was refused with the error written last; command NULL: unknown. */
+void executor_refused(struct server *s, struct command_slot *command);
+/* Was memory above maxmemory, and nothing to evict, when the running request came in? */
+bool executor_is_out_of_memory(const struct server *s);
 /* Evict until memory is under maxmemory. False: over it, and nothing (more) can be evicted. */
 bool executor_make_room(struct server *s);
 /* CLIENT PAUSE: until this wall time, all commands or writes only. */

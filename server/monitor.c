@@ -48,10 +48,8 @@ static void limit_output(struct client *c)
         client_close(c, false);
 }
 
-void monitor_feed(const struct call *call)
+static void feed(const struct call *call)
 {
-    if ((call->command->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)) != 0)
-        return;
     struct text line = {0};
     format_line(&line, call);
     struct client *c = call->server->clients.first_monitor;
@@ -63,6 +61,18 @@ void monitor_feed(const struct call *call)
         limit_output(c);
     }
     text_fini(&line);
+}
+
+void monitor_feed(const struct call *call)
+{
+    if ((call->command->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)) == 0)
+        feed(call);
+}
+
+void monitor_feed_script(const struct call *call)
+{
+    if (call->server->clients.monitors > 0)
+        feed(call);
 }
 
 void monitor_start(struct client *c)

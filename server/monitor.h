@@ -8,8 +8,10 @@
 
 /* Feed all monitoring clients with this call, unless its command is administrative. As in Redis, a
  * call is shown when its handler has returned: a monitor's own reply comes before the line, EXEC
- * after what it ran. (Later: what runs others from scripts feeds itself first.) */
+ * after what it ran. */
 void monitor_feed(const struct call *call);
+/* A script is about to run: it is shown before its commands. */
+void monitor_feed_script(const struct call *call);
 /* The client starts or stops monitoring; stopping one that does not monitor does nothing. */
 void monitor_start(struct client *c);
 void monitor_stop(struct client *c);

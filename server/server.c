@@ -21,6 +21,7 @@
 #include "server/network.h"
 #include "server/options_apply.h"
 #include "server/pubsub.h"
+#include "server/scripts.h"
 #include "server/shutdown.h"
 #include "server/slowlog.h"
 #include "server/supervise.h"
@@ -167,6 +168,7 @@ static void open_parts(struct server *s)
     s->executor = executor_create(s);
     s->blocked = blocked_create(s);
     s->pubsub = pubsub_create(s);
+    s->scripts = scripts_create(s);
     executor_refresh_time(s);
     s->network = network_create(s);
     s->cron = cron_start(s);
@@ -250,6 +252,7 @@ static void close_parts(struct server *s)
     pubsub_destroy(s->pubsub);
     blocked_destroy(s->blocked);
     transaction_drop_spare(s);
+    scripts_destroy(s->scripts);
     executor_destroy(s->executor);
     command_table_destroy(s->commands);
     latency_destroy(s->latency);

@@ -32,6 +32,7 @@ struct server {
     struct blocked *blocked;        /* blocked.h: clients that wait for keys */
     struct pubsub *pubsub;          /* pubsub.h: channels and their subscribers */
     struct network *network;        /* network.h: listeners, ready and touched connections */
+    struct scripts *scripts;        /* scripts.h: Lua states, script cache */
     struct slowlog *slowlog;        /* slowlog.h */
     struct txlog *txlog;            /* txlog.h */
     struct latency *latency;        /* latency.h: LATENCY's events */

@@ -36,6 +36,7 @@
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \
     X(optimistic_commands)                                                                         \
+    X(scripting_commands)                                                                          \
     X(connection_commands)                                                                         \
     X(blocking_commands)                                                                           \
     X(sort_commands)                                                                               \

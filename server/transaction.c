@@ -75,7 +75,7 @@ static struct record *record_add(struct transaction *t, size_t size)
 void transaction_queue(const struct call *call)
 {
     struct transaction *t = transaction_of(call->client);
-    t->all_flags |= call->command->flags;
+    t->all_flags |= call_flags(call);
     if (t->aborted)
         return; /* EXEC will refuse: no need to remember more */
     size_t views = sizeof(struct record) + (size_t)call->argc * sizeof(struct bytes), size = views;

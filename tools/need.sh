@@ -43,4 +43,4 @@ need() {
     fi
 }
 
-BUILD_PACKAGES="gcc make libc6-dev libuv1-dev libjemalloc-dev libxxhash-dev liblzf-dev"
+BUILD_PACKAGES="gcc make libc6-dev libuv1-dev libjemalloc-dev libxxhash-dev liblzf-dev liblua5.4-dev"

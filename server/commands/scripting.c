@@ -1,0 +1,311 @@
+/*
+ * scripting.c - EVAL and its family, SCRIPT.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "server/client.h"
+#include "server/command.h"
+#include "server/monitor.h"
+#include "server/scripts.h"
+#include "server/server.h"
+
+/* -- running ----------------------------------------------------------------------------------- */
+
+static void run_script(struct call *call, struct script *script, struct script_job *job,
+                       bool read_only)
+{
+    job->vm = scripts_eval_vm(call->server->scripts);
+    job->function = script->function;
+    job->name = script->sha;
+    job->flags = script->flags;
+    job->read_only = read_only;
+    job->stats = &script->stats;
+    script_run(call, job);
+}
+
+static struct script *find_or_add(struct call *call, struct bytes body, bool loaded)
+{
+    struct scripts *sc = call->server->scripts;
+    char error[VM_ERROR_MAX];
+    struct script *script = script_cache_find_body(scripts_cache(sc), body);
+    if (script != NULL)
+        return script;
+    script = script_cache_add(scripts_cache(sc), scripts_eval_vm(sc), body, loaded, error);
+    if (script == NULL)
+        reply_error(call->reply, error);
+    return script;
+}
+
+static void eval(struct call *call, bool read_only)
+{
+    struct script_job job = {0};
+    monitor_feed_script(call);
+    if (!script_keys_or_reply(call, 2, &job))
+        return;
+    struct script *script = find_or_add(call, call->argv[1], false);
+    if (script != NULL)
+        run_script(call, script, &job, read_only);
+}
+
+static void evalsha(struct call *call, bool read_only)
+{
+    struct script_job job = {0};
+    monitor_feed_script(call);
+    struct script_cache *cache = scripts_cache(call->server->scripts);
+    if (call->argv[1].len != SHA1_HEX) {
+        reply_error(call->reply, "NOSCRIPT No matching script. Please use EVAL.");
+        return;
+    }
+    if (!script_keys_or_reply(call, 2, &job))
+        return;
+    struct script *script = script_cache_find(cache, call->argv[1]);
+    if (script == NULL)
+        reply_error(call->reply, "NOSCRIPT No matching script. Please use EVAL.");
+    else
+        run_script(call, script, &job, read_only);
+}
+
+static void cmd_eval(struct call *call)
+{
+    eval(call, false);
+}
+
+static void cmd_eval_ro(struct call *call)
+{
+    eval(call, true);
+}
+
+static void cmd_evalsha(struct call *call)
+{
+    evalsha(call, false);
+}
+
+static void cmd_evalsha_ro(struct call *call)
+{
+    evalsha(call, true);
+}
+
+/* -- SCRIPT ------------------------------------------------------------------------------------ */
+
+static void cmd_script_load(struct call *call)
+{
+    struct script *script = find_or_add(call, call->argv[2], true);
+    if (script == NULL)
+        return;
+    script_cache_keep(scripts_cache(call->server->scripts), script);
+    reply_bulk(call->reply, bytes_of(script->sha, SHA1_HEX));
+}
+
+static void cmd_script_exists(struct call *call)
+{
+    struct script_cache *cache = scripts_cache(call->server->scripts);
+    reply_array(call->reply, call->argc - 2);
+    for (int i = 2; i < call->argc; i++)
+        reply_int(call->reply, script_cache_find(cache, call->argv[i]) != NULL);
+}
+
+static void cmd_script_flush(struct call *call)
+{
+    bool async = call->server->opt.lazyfree_lazy_user_flush;
+    if (call->argc == 3 && bytes_is_word(call->argv[2], "sync")) {
+        async = false;
+    } else if (call->argc == 3 && bytes_is_word(call->argv[2], "async")) {
+        async = true;
+    } else if (call->argc != 2) {
+        reply_error(call->reply, "ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+        return;
+    }
+    scripts_flush(call->server->scripts, async);
+    reply_ok(call->reply);
+}
+
+static void cmd_script_debug(struct call *call)
+{
+    struct bytes mode = call->argv[2];
+    if (bytes_is_word(mode, "no"))
+        reply_ok(call->reply);
+    else if (bytes_is_word(mode, "yes") || bytes_is_word(mode, "sync"))
+        reply_error(call->reply, "ERR SCRIPT DEBUG is not supported: there is no debugger");
+    else
+        reply_error(call->reply, "ERR Use SCRIPT DEBUG YES/SYNC/NO");
+}
+
+static void cmd_script_help(struct call *call)
+{
+    static const char *const lines[] = {
+        "DEBUG (YES|SYNC|NO)",
+        "    Accepted for NO: there is no debugger.",
+        "EXISTS <sha1> [<sha1> ...]",
+        "    Tell which of these scripts are there.",
+        "FLUSH [ASYNC|SYNC]",
+        "    Forget all scripts, by default as lazyfree-lazy-user-flush says:",
+        "    * ASYNC: their memory is freed in the background.",
+        "    * SYNC: their memory is freed at once.",
+        "LOAD <script>",
+        "    Keep a script for EVALSHA without running it.",
+        NULL,
+    };
+    reply_help(call, lines);
+}
+
+/* -- rows -------------------------------------------------------------------------------------- */
+
+/* What a script declares about itself is what its command is held to. */
+static uint32_t eval_flags(const struct call *call)
+{
+    struct script_cache *cache = scripts_cache(call->server->scripts);
+    const struct script *script = script_cache_find_body(cache, call->argv[1]);
+    return script != NULL ? script_command_flags(call->command->flags, script->flags)
+                          : call->command->flags;
+}
+
+static uint32_t evalsha_flags(const struct call *call)
+{
+    struct script_cache *cache = scripts_cache(call->server->scripts);
+    const struct script *script = script_cache_find(cache, call->argv[1]);
+    return script != NULL ? script_command_flags(call->command->flags, script->flags)
+                          : call->command->flags;
+}
+
+static const struct command script_subcommands[] = {
+    {
+        .name = "debug",
+        .run = cmd_script_debug,
+        .arity = 3,
+        .flags = CMD_NOSCRIPT,
+        .categories = CAT_SCRIPTING,
+        .group = "scripting",
+        .since = "3.2.0",
+        .summary = "Sets the debug mode of scripts; there is no debugger, so only NO is accepted.",
+        .complexity = "O(1)",
+        .args = "mode(yes:token=YES|sync:token=SYNC|no:token=NO)",
+    },
+    {
+        .name = "exists",
+        .run = cmd_script_exists,
+        .arity = -3,
+        .flags = CMD_NOSCRIPT,
+        .categories = CAT_SCRIPTING,
+        .group = "scripting",
+        .since = "2.6.0",
+        .summary = "Tells which scripts are in the cache.",
+        .complexity = "O(N) with N digests",
+        .args = "sha1:string*",
+        .tips = "request_policy:all_shards response_policy:agg_logical_and",
+    },
+    {
+        .name = "flush",
+        .run = cmd_script_flush,
+        .arity = -2,
+        .flags = CMD_NOSCRIPT,
+        .categories = CAT_SCRIPTING,
+        .group = "scripting",
+        .since = "2.6.0",
+        .summary = "Forgets all scripts of the cache.",
+        .complexity = "O(N) with N scripts in the cache",
+        .args = "flush-type(async:token=ASYNC|sync:token=SYNC)?@6.2.0",
+        .tips = "request_policy:all_nodes response_policy:all_succeeded",
+        .history = "6.2.0:Added the `ASYNC` and `SYNC` flushing mode modifiers.",
+    },
+    {
+        .name = "help",
+        .run = cmd_script_help,
+        .arity = 2,
+        .flags = CMD_LOADING | CMD_STALE,
+        .categories = CAT_SCRIPTING,
+        .group = "scripting",
+        .since = "5.0.0",
+        .summary = "Lists the subcommands of SCRIPT.",
+        .complexity = "O(1)",
+    },
+    {
+        .name = "load",
+        .run = cmd_script_load,
+        .arity = 3,
+        .flags = CMD_NOSCRIPT | CMD_STALE,
+        .categories = CAT_SCRIPTING,
+        .group = "scripting",
+        .since = "2.6.0",
+        .summary = "Puts a script into the cache without running it.",
+        .complexity = "O(N) with N bytes of the script",
+        .args = "script:string",
+        .tips = "request_policy:all_nodes response_policy:all_succeeded",
+    },
+    {0},
+};
+
+#define SCRIPT_ARGS(what) what ":string numkeys:integer key:key#0?* arg:string?*"
+#define SCRIPT_KEYS(keyflags) KEYS({keyflags, .first = 2, .counted = true, .key_at = 1})
+
+const struct command scripting_commands[] = {
+    {
+        .name = "evalsha",
+        .run = cmd_evalsha,
+        .arity = -3,
+        .flags =
+            CMD_NOSCRIPT | CMD_SKIP_MONITOR | CMD_MAY_REPLICATE | CMD_NO_MANDATORY_KEYS | CMD_STALE,
+        .flags_of = evalsha_flags,
+        .categories = CAT_SCRIPTING,
+        SCRIPT_KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE),
+        .group = "scripting",
+        .since = "2.6.0",
+        .summary = "Runs a script of the cache, named by its SHA-1.",
+        .complexity = "Depends on the script that is executed.",
+        .args = SCRIPT_ARGS("sha1"),
+    },
+    {
+        .name = "eval",
+        .run = cmd_eval,
+        .arity = -3,
+        .flags =
+            CMD_NOSCRIPT | CMD_SKIP_MONITOR | CMD_MAY_REPLICATE | CMD_NO_MANDATORY_KEYS | CMD_STALE,
+        .flags_of = eval_flags,
+        .categories = CAT_SCRIPTING,
+        SCRIPT_KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE),
+        .group = "scripting",
+        .since = "2.6.0",
+        .summary = "Runs a Lua script on the server.",
+        .complexity = "Depends on the script that is executed.",
+        .args = SCRIPT_ARGS("script"),
+    },
+    {
+        .name = "eval_ro",
+        .run = cmd_eval_ro,
+        .arity = -3,
+        .flags = CMD_NOSCRIPT | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_STALE | CMD_READONLY,
+        .flags_of = eval_flags,
+        .categories = CAT_SCRIPTING,
+        SCRIPT_KEYS(KEY_RO | KEY_ACCESS),
+        .group = "scripting",
+        .since = "7.0.0",
+        .summary = "Runs a Lua script that may only read.",
+        .complexity = "Depends on the script that is executed.",
+        .args = SCRIPT_ARGS("script"),
+    },
+    {
+        .name = "evalsha_ro",
+        .run = cmd_evalsha_ro,
+        .arity = -3,
+        .flags = CMD_NOSCRIPT | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_STALE | CMD_READONLY,
+        .flags_of = evalsha_flags,
+        .categories = CAT_SCRIPTING,
+        SCRIPT_KEYS(KEY_RO | KEY_ACCESS),
+        .group = "scripting",
+        .since = "7.0.0",
+        .summary = "Runs a script of the cache that may only read.",
+        .complexity = "Depends on the script that is executed.",
+        .args = SCRIPT_ARGS("sha1"),
+    },
+    {
+        .name = "script",
+        .arity = -2,
+        .subcommands = script_subcommands,
+        .group = "scripting",
+        .since = "2.6.0",
+        .summary = "Container of the script cache's commands.",
+        .complexity = "Depends on subcommand.",
+    },
+    {0},
+};

@@ -1,0 +1,307 @@
+/*
+ * scripts.c - what a script's commands pass through, and where a run begins and ends.
+ *
+ * Commands of scripts are run by a client of their own, which nobody sees: it has the database of
+ * the caller, and what it selects is forgotten. Its reply is read by the vm after each command.
+ */
+#include "server/scripts.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "server/client.h"
+#include "server/executor.h"
+#include "server/log.h"
+#include "server/monitor.h"
+#include "server/server.h"
+#include "server/version.h"
+#include "storage/lazyfree.h"
+
+struct scripts {
+    struct server *server;
+    struct script_host host;
+    struct vm *eval;
+    struct script_cache *cache;
+    uint64_t evicted;             /* by caches that are gone */
+    struct client client;         /* who runs the commands of scripts */
+    const struct script_job *job; /* what runs; NULL: nothing does */
+    struct call *call;            /* the one that runs it */
+    bool has_written;
+};
+
+/* -- commands of scripts ----------------------------------------------------------------------- */
+
+/* NULL: it may run; else the error. */
+static const char *refusal(const struct scripts *sc, const struct command_slot *command, int argc)
+{
+    uint32_t flags = command->flags;
+    const struct script_job *job = sc->job;
+    int arity = command->row->arity;
+    if (arity > 0 ? argc != arity : argc < -arity)
+        return "ERR Wrong number of args calling Redis command from script";
+    if (flags & CMD_NOSCRIPT)
+        return "ERR This Redis command is not allowed from script";
+    if (flags & (CMD_WRITE | CMD_MAY_REPLICATE) &&
+        (job->read_only || job->flags & SCRIPT_NO_WRITES))
+        return "ERR Write commands are not allowed from read-only scripts.";
+    if (flags & CMD_DENYOOM && !(job->flags & SCRIPT_ALLOW_OOM) && !sc->has_written &&
+        executor_is_out_of_memory(sc->server))
+        return "OOM command not allowed when used memory > 'maxmemory'.";
+    if (flags & CMD_WRITE && !sc->has_written && sc->server->opt.min_replicas_to_write > 0)
+        return "NOREPLICAS Not enough good replicas to write.";
+    return NULL;
+}
+
+static struct command_slot *find_command(struct scripts *sc, const struct bytes *argv, int argc)
+{
+    struct command_slot *command = command_find(sc->server->commands, argv[0]);
+    if (command != NULL && command->sub_count > 0 && argc >= 2)
+        command = command_find_sub(command, argv[1]);
+    return command;
+}
+
+static void refuse(struct scripts *sc, struct command_slot *command, const char *why)
+{
+    reply_error(&sc->client.reply, why);
+    executor_refused(sc->server, command);
+}
+
+static struct reply *run_command(void *context, int resp, const struct bytes *argv, int argc)
+{
+    struct scripts *sc = context;
+    struct client *c = &sc->client;
+    struct command_slot *command = find_command(sc, argv, argc);
+    c->reply.resp = (uint8_t)resp;
+    if (command == NULL) {
+        refuse(sc, NULL, "ERR Unknown Redis command called from script");
+        return &c->reply;
+    }
+    const char *why = refusal(sc, command, argc);
+    if (why != NULL) {
+        refuse(sc, command, why);
+        return &c->reply;
+    }
+    if (command->flags & CMD_WRITE)
+        sc->has_written = true;
+    struct call call = {
+        .server = sc->server,
+        .client = c,
+        .command = command,
+        .argv = argv,
+        .argc = argc,
+        .db = c->db,
+        .keys = sc->server->keys,
+        .reply = &c->reply,
+    };
+    executor_call(&call);
+    return &c->reply;
+}
+
+static void write_log(void *context, int level, struct bytes text)
+{
+    struct scripts *sc = context;
+    log_write(sc->server->log, (enum log_level)level, "%.*s", (int)text.len, text.ptr);
+}
+
+static int may_call(void *context, const struct bytes *argv, int argc)
+{
+    struct scripts *sc = context;
+    return find_command(sc, argv, argc) != NULL ? 1 : -1;
+}
+
+static const char *on_interrupted(void *context)
+{
+    (void)context;
+    return NULL;
+}
+
+/* -- life -------------------------------------------------------------------------------------- */
+
+static struct script_host make_host(struct scripts *sc)
+{
+    int major = 0, minor = 0, patch = 0;
+    sscanf(REDIS_VERSION, "%d.%d.%d", &major, &minor, &patch);
+    return (struct script_host){
+        .context = sc,
+        .version = REDIS_VERSION,
+        .version_number = major << 16 | minor << 8 | patch,
+        .call = run_command,
+        .log = write_log,
+        .may_call = may_call,
+        .interrupted = on_interrupted,
+    };
+}
+
+struct scripts *scripts_create(struct server *s)
+{
+    struct scripts *sc = mem_alloc_zeroed(sizeof *sc);
+    sc->server = s;
+    sc->host = make_host(sc);
+    sc->client = (struct client){.server = s, .user = "default", .flags = CLIENT_AUTHENTICATED};
+    reply_init(&sc->client.reply, &s->reply_pool, &s->reply_errors);
+    sc->cache = script_cache_create();
+    sc->eval = vm_create(&sc->host, 0, NULL);
+    return sc;
+}
+
+void scripts_destroy(struct scripts *sc)
+{
+    if (sc == NULL)
+        return;
+    script_cache_destroy(sc->cache);
+    vm_destroy(sc->eval);
+    reply_fini(&sc->client.reply);
+    mem_free(sc);
+}
+
+struct vm *scripts_eval_vm(struct scripts *sc)
+{
+    return sc->eval;
+}
+
+struct script_cache *scripts_cache(struct scripts *sc)
+{
+    return sc->cache;
+}
+
+const struct script_host *scripts_host(struct scripts *sc)
+{
+    return &sc->host;
+}
+
+uint64_t scripts_evicted(const struct scripts *sc)
+{
+    return sc->evicted + script_cache_evicted(sc->cache);
+}
+
+/* A state and its scripts, on their way out. */
+struct remains {
+    struct vm *vm;
+    struct script_cache *cache;
+};
+
+static void end_remains(void *context)
+{
+    struct remains *r = context;
+    script_cache_destroy(r->cache);
+    vm_destroy(r->vm);
+    mem_free(r);
+}
+
+void scripts_flush(struct scripts *sc, bool async)
+{
+    struct remains *old = mem_alloc(sizeof *old);
+    *old = (struct remains){sc->eval, sc->cache};
+    uint64_t objects = script_cache_count(old->cache);
+    sc->evicted += script_cache_evicted(old->cache);
+    sc->cache = script_cache_create();
+    sc->eval = vm_create(&sc->host, 0, NULL);
+    if (async)
+        lazyfree_queue(sc->server->lazyfree, end_remains, old, objects + 1);
+    else
+        end_remains(old);
+}
+
+/* -- runs -------------------------------------------------------------------------------------- */
+
+bool script_keys_or_reply(struct call *call, int at, struct script_job *job)
+{
+    int64_t count;
+    if (!call_i64_or_reply(call, at, &count, NULL))
+        return false;
+    if (count > call->argc - at - 1) {
+        reply_error(call->reply, "ERR Number of keys can't be greater than number of args");
+        return false;
+    }
+    if (count < 0) {
+        reply_error(call->reply, "ERR Number of keys can't be negative");
+        return false;
+    }
+    job->first_key = at + 1;
+    job->key_count = (int)count;
+    return true;
+}
+
+uint32_t script_command_flags(uint32_t command_flags, uint32_t script_flags)
+{
+    if (script_flags & SCRIPT_COMPATIBLE)
+        return command_flags;
+    command_flags &= ~(uint32_t)(CMD_STALE | CMD_DENYOOM | CMD_WRITE | CMD_MAY_REPLICATE);
+    if (!(script_flags & SCRIPT_NO_WRITES))
+        command_flags |= CMD_WRITE;
+    if (!(script_flags & (SCRIPT_NO_WRITES | SCRIPT_ALLOW_OOM)))
+        command_flags |= CMD_DENYOOM;
+    if (script_flags & SCRIPT_ALLOW_STALE)
+        command_flags |= CMD_STALE;
+    return command_flags;
+}
+
+/* What a script that declares its flags needs before it begins. NULL: it may begin. */
+static const char *obstacle(const struct server *s, const struct script_job *job)
+{
+    if (job->flags & (SCRIPT_COMPATIBLE | SCRIPT_NO_WRITES))
+        return NULL;
+    if (job->read_only)
+        return "ERR Can not execute a script with write flag using *_ro command.";
+    if (s->opt.min_replicas_to_write > 0)
+        return "NOREPLICAS Not enough good replicas to write.";
+    if (!(job->flags & SCRIPT_ALLOW_OOM) && executor_is_out_of_memory(s))
+        return "OOM allow-oom flag is not set on the script, can not run it when used memory > "
+               "'maxmemory'";
+    return NULL;
+}
+
+static void begin(struct scripts *sc, struct call *call, const struct script_job *job)
+{
+    struct client *c = &sc->client;
+    sc->job = job;
+    sc->call = call;
+    sc->has_written = false;
+    c->db = call->db;
+    c->flags = CLIENT_AUTHENTICATED | (call->client->flags & CLIENT_NO_TOUCH);
+    c->user = call->client->user;
+}
+
+static void end(struct scripts *sc, const struct script_job *job, const struct vm_run *run,
+                uint64_t ticks)
+{
+    sc->job = NULL;
+    sc->call = NULL;
+    if (run->was_counted)
+        executor_error_is_known(sc->server);
+    struct script_stats *st = job->stats;
+    st->calls++;
+    st->errors += run->failed;
+    st->ticks += ticks;
+    if (ticks > st->ticks_max)
+        st->ticks_max = ticks;
+}
+
+bool script_run(struct call *call, const struct script_job *job)
+{
+    struct server *s = call->server;
+    struct scripts *sc = s->scripts;
+    const char *why = obstacle(s, job);
+    if (why != NULL) {
+        reply_error(call->reply, why);
+        return false;
+    }
+    int first_arg = job->first_key + job->key_count;
+    struct vm_run run = {
+        .function = job->function,
+        .name = job->name,
+        .keys = call->argv + job->first_key,
+        .key_count = job->key_count,
+        .args = call->argv + first_arg,
+        .arg_count = call->argc - first_arg,
+        .as_globals = !job->is_function,
+        .maps = s->opt.lua_map_replies,
+        .out = call->reply,
+    };
+    begin(sc, call, job);
+    uint64_t began = clock_ticks();
+    vm_run(job->vm, &run);
+    end(sc, job, &run, clock_ticks() - began);
+    return !run.failed;
+}

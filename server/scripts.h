@@ -1,0 +1,42 @@
+/*
+ * scripts.h - scripts and functions on the server's side: the two Lua states, what runs in them
+ * now, and what its commands may do.
+ */
+#ifndef REDOUBT_SERVER_SCRIPTS_H
+#define REDOUBT_SERVER_SCRIPTS_H
+
+#include "scripting/cache.h"
+#include "server/call.h"
+
+struct scripts *scripts_create(struct server *s);
+void scripts_destroy(struct scripts *sc);
+
+/* EVAL's state and its scripts; the state of functions. */
+struct vm *scripts_eval_vm(struct scripts *sc);
+struct script_cache *scripts_cache(struct scripts *sc);
+/* How the states reach the server; for whoever creates another one. */
+const struct script_host *scripts_host(struct scripts *sc);
+/* SCRIPT FLUSH: a fresh state. async: the old one ends on another thread. Never while it runs. */
+void scripts_flush(struct scripts *sc, bool async);
+/* Scripts that made room for others since the start. */
+uint64_t scripts_evicted(const struct scripts *sc);
+
+/* One run of a script or function. */
+struct script_job {
+    struct vm *vm;
+    int function;
+    const char *name;           /* the script's sha, the function's name */
+    uint32_t flags;             /* enum script_flag */
+    bool is_function;           /* FCALL: arguments instead of globals; FUNCTION KILL ends it */
+    bool read_only;             /* called by a command that promises to write nothing */
+    int first_key, key_count;   /* in call->argv; behind the keys come the arguments */
+    struct script_stats *stats; /* counted there */
+};
+/* The one place where scripts and functions begin and end. Answers the call. False: it failed. */
+bool script_run(struct call *call, const struct script_job *job);
+/* numkeys at argv[at]: fills first_key and key_count, or answers. */
+bool script_keys_or_reply(struct call *call, int at, struct script_job *job);
+/* The flags that EVAL, FCALL, ... have when they call something with these flags. */
+uint32_t script_command_flags(uint32_t command_flags, uint32_t script_flags);
+
+#endif
