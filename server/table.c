@@ -32,6 +32,7 @@
     X(set_algebra_commands)                                                                        \
     X(bitmap_commands)                                                                             \
     X(bitfield_commands)                                                                           \
+    X(hyperloglog_commands)                                                                        \
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \

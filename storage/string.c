@@ -297,7 +297,8 @@ struct entry *string_splice(struct keyspace *ks, int db, struct entry *e, uint64
         keyspace_replace(ks, db, e, shorter, hash);
         return shorter;
     }
-    char *data = string_edit(ks, db, &e, hash, after, offset, before - offset);
+    size_t overwritten = after == before ? removed : before - offset;
+    char *data = string_edit(ks, db, &e, hash, after, offset, overwritten);
     memmove(data + offset + inserted.len, data + offset + removed, tail);
     memcpy(data + offset, inserted.ptr, inserted.len);
     if (after < before)
