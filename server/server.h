@@ -66,6 +66,7 @@ struct server {
     volatile sig_atomic_t
         shutdown_signal;        /* shutdown.h: this signal asked for the end; 0: none did */
     const struct call *running; /* the innermost call being run, NULL: none; for crash reports */
+    bool skip_dump_checksums;   /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
     bool stopping;
 };
 

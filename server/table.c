@@ -42,6 +42,7 @@
     X(blocking_commands)                                                                           \
     X(sort_commands)                                                                               \
     X(scan_commands)                                                                               \
+    X(dump_commands)                                                                               \
     X(object_commands)                                                                             \
     X(compare_commands)                                                                            \
     X(lcs_commands)                                                                                \

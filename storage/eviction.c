@@ -83,6 +83,19 @@ uint32_t eviction_lfu_touch(const struct keyspace *ks, uint32_t clock)
     return (ks->access_clock & ~(uint32_t)LFU_MAX) | counter;
 }
 
+uint32_t eviction_clock_of_idle(const struct keyspace *ks, int64_t seconds)
+{
+    uint32_t idle = (uint32_t)seconds & CLOCK_MASK;
+    if (idle > CLOCK_MASK - CLOCK_SLACK)
+        idle = CLOCK_MASK - CLOCK_SLACK;
+    return (eviction_lru_clock(ks->now_ms) - idle) & CLOCK_MASK;
+}
+
+uint32_t eviction_clock_of_frequency(const struct keyspace *ks, uint8_t frequency)
+{
+    return (ks->access_clock & ~(uint32_t)LFU_MAX) | frequency;
+}
+
 uint32_t eviction_new_clock(const struct keyspace *ks)
 {
     return ks->lfu ? (ks->access_clock & ~(uint32_t)LFU_MAX) | LFU_START : ks->access_clock;

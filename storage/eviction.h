@@ -37,6 +37,9 @@ uint8_t eviction_frequency(const struct keyspace *ks,
                            const struct entry *e); /* under LFU, decayed */
 /* One access: the new 24-bit clock (logarithmic increment after decay, counter starts at 5). */
 uint32_t eviction_lfu_touch(const struct keyspace *ks, uint32_t clock);
+/* The clock of a key that was not used for so many seconds (LRU), or so often (LFU). */
+uint32_t eviction_clock_of_idle(const struct keyspace *ks, int64_t seconds);
+uint32_t eviction_clock_of_frequency(const struct keyspace *ks, uint8_t frequency);
 /* Clock of a new key: now, and for LFU the starting counter. */
 uint32_t eviction_new_clock(const struct keyspace *ks);
 

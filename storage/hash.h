@@ -108,6 +108,26 @@ bool hash_settle(struct hash_at *at);
  * True: more are due. */
 bool hash_expire_due(struct keyspace *ks, uint32_t limit);
 
+/* -- building -- */
+
+/* Collects fields in any order, dead ones included. */
+struct hash_builder {
+    struct hash_table *fields; /* owned */
+    size_t longest;            /* name or value */
+};
+/* expected: fields to come, at most (0: nobody knows). */
+void hash_builder_init(struct hash_builder *b, uint64_t expected);
+/* False: there is such a field already. */
+bool hash_builder_add(struct hash_builder *b, struct bytes name, struct bytes value,
+                      int64_t deadline);
+/* A hash of the collected fields in no table, in the form that suits them; NULL if there are none.
+ * The builder is done with. */
+struct entry *hash_builder_finish(struct hash_builder *b, const struct limits *limits,
+                                  struct bytes key);
+/* A hash in no table that takes over a listpack of distinct fields, so many elements each (see
+ * hash_listpack()). */
+struct entry *hash_of_listpack(struct bytes key, unsigned char *lp, int width);
+
 /* -- the row in value.c ------------------------------------------------------------------------ */
 void hash_free_value(struct entry *e);
 uint64_t hash_free_effort(const struct entry *e);

@@ -69,6 +69,8 @@ struct hash_table *table_create(uint64_t expected);
 void table_destroy(struct hash_table *t);
 /* A copy of a packed hash, or of another table. */
 struct hash_table *table_of(const struct entry *e, uint64_t expected);
+/* Of a table that is in no keyspace. False: there is such a field. */
+bool table_add(struct hash_table *t, const struct hash_change *c);
 bool table_set(struct keyspace *ks, struct hash_table *t, const struct hash_change *c,
                int64_t *before);
 bool table_delete(struct keyspace *ks, struct hash_table *t, struct bytes name, int64_t *before);

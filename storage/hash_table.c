@@ -271,6 +271,15 @@ uint32_t table_expire_all(struct keyspace *ks, struct hash_table *t)
     return count;
 }
 
+bool table_add(struct hash_table *t, const struct hash_change *c)
+{
+    uint64_t hash = dict_hash(c->name);
+    if (dict_find(&t->fields, c->name, hash) != NULL)
+        return false;
+    exchange(t, NULL, field_create(c), hash);
+    return true;
+}
+
 /* -- copies ------------------------------------------------------------------------------------ */
 
 struct hash_table *table_of(const struct entry *e, uint64_t expected)

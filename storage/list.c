@@ -244,6 +244,23 @@ struct entry *list_build(const struct list_limits *limits, struct bytes key,
     return e;
 }
 
+struct entry *list_of_quicklist(const struct list_limits *limits, struct bytes key,
+                                struct quicklist *ql)
+{
+    struct entry *e =
+        entry_create_word(key, TYPE_LIST, ENC_QUICKLIST, (int64_t)(intptr_t)ql, DEADLINE_NONE);
+    size_t bytes = qnode_bytes(ql->head) + LISTPACK_HEADER + 1;
+    if (ql->nodes == 1 && !ql->head->plain && !list_limits_exceeded(limits, bytes, ql->count))
+        become_listpack(e);
+    return e;
+}
+
+const struct quicklist *list_chain(const struct entry *e, const unsigned char **lp)
+{
+    *lp = is_packed(e) ? listpack_of(e) : NULL;
+    return is_packed(e) ? NULL : quicklist_of(e);
+}
+
 void list_push(struct keyspace *ks, struct entry *e, enum list_end end, const struct bytes *texts,
                int count)
 {

@@ -18,6 +18,12 @@ struct entry *list_create(struct keyspace *ks, int db, struct key key);
 /* A new list of these texts (count > 0), in no table. */
 struct entry *list_build(const struct list_limits *limits, struct bytes key,
                          const struct bytes *texts, uint64_t count);
+/* A list in no table that takes over a chain of elements, in the form that suits them; it has at
+ * least one. */
+struct entry *list_of_quicklist(const struct list_limits *limits, struct bytes key,
+                                struct quicklist *ql);
+/* The chain of a large list; NULL of a small one, whose listpack is *lp. */
+const struct quicklist *list_chain(const struct entry *e, const unsigned char **lp);
 uint64_t list_length(const struct entry *e);
 
 /* Push one after the other, so that the last text is the outermost. */

@@ -319,6 +319,14 @@ unsigned char *lp_merge(unsigned char *lp, const unsigned char *other)
     return lp;
 }
 
+unsigned char *lp_of_run(const unsigned char *run, size_t len, uint32_t count)
+{
+    unsigned char *lp = splice(lp_create(len), HEADER, 0, len);
+    memcpy(lp + HEADER, run, len);
+    set_count(lp, count);
+    return lp;
+}
+
 /* -- what comes from outside ------------------------------------------------------------------- */
 
 /* The size of the whole element at at, with len bytes to read from; 0 if it does not fit there or

@@ -66,6 +66,9 @@ unsigned char *lp_delete_range(unsigned char *lp, int64_t index, uint32_t count)
 /* Append all elements of other behind those of lp. */
 unsigned char *lp_merge(unsigned char *lp, const unsigned char *other);
 
+/* A listpack of these encoded elements (listpack_element.h). */
+unsigned char *lp_of_run(const unsigned char *run, size_t len, uint32_t count);
+
 /* Are these bytes a listpack? deep: each element as well. For what comes from outside. */
 bool lp_validate(const unsigned char *bytes, size_t len, bool deep);
 

@@ -217,6 +217,11 @@ struct entry *set_create_as(struct bytes key, enum value_encoding form)
     return wrap(key, form, value, DEADLINE_NONE);
 }
 
+struct entry *set_of_listpack(struct bytes key, unsigned char *lp)
+{
+    return wrap(key, ENC_LISTPACK, lp, DEADLINE_NONE);
+}
+
 static uint64_t ints_max(const struct limits *limits)
 {
     return limits->set_intset_entries < INTS_MAX ? limits->set_intset_entries : INTS_MAX;

@@ -73,6 +73,9 @@ bool set_add(const struct set_at *at, struct bytes member);
 /* False if there is no such member. */
 bool set_remove(const struct set_at *at, struct bytes member);
 
+/* A set in no table that takes over a listpack of distinct members. */
+struct entry *set_of_listpack(struct bytes key, unsigned char *lp);
+
 /* -- the row in value.c ------------------------------------------------------------------------ */
 void set_free_value(struct entry *e);
 uint64_t set_free_effort(const struct entry *e);

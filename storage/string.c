@@ -73,6 +73,14 @@ static bool may_be_number(struct bytes value)
     return (first >= '0' && first <= '9') || first == '-';
 }
 
+struct entry *string_create(struct bytes key, struct bytes value)
+{
+    int64_t number;
+    if (may_be_number(value) && number_parse_i64(value, &number))
+        return entry_create_word(key, TYPE_STRING, ENC_INT, number, DEADLINE_NONE);
+    return create_from_bytes(key, value, DEADLINE_NONE);
+}
+
 struct entry *string_set(struct keyspace *ks, int db, struct entry *old, struct key key,
                          struct bytes value, int64_t deadline)
 {

@@ -23,6 +23,9 @@ bool string_as_i64(const struct entry *e, int64_t *out);
  */
 struct blob *string_blob(const struct entry *e);
 
+/* A new entry in no table, in the form that suits the value. */
+struct entry *string_create(struct bytes key, struct bytes value);
+
 /* Set key to value, whatever was there (old: its live entry or NULL). deadline as given: to keep
  * the old one, pass entry_deadline(old). The value is copied, or int-encoded. */
 struct entry *string_set(struct keyspace *ks, int db, struct entry *old, struct key key,

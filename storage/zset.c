@@ -515,6 +515,16 @@ struct entry *zset_builder_finish(struct zset_builder *b, const struct limits *l
                              (int64_t)(intptr_t)value, DEADLINE_NONE);
 }
 
+struct entry *zset_of_listpack(struct bytes key, unsigned char *lp)
+{
+    return entry_create_word(key, TYPE_ZSET, ENC_LISTPACK, (int64_t)(intptr_t)lp, DEADLINE_NONE);
+}
+
+const unsigned char *zset_listpack(const struct entry *e)
+{
+    return is_small(e) ? entry_pointer(e) : NULL;
+}
+
 /* -- the row in value.c ------------------------------------------------------------------------ */
 
 void zset_free_value(struct entry *e)

@@ -96,6 +96,11 @@ double *zset_builder_score(struct zset_builder *b, struct bytes name, bool *fres
 struct entry *zset_builder_finish(struct zset_builder *b, const struct limits *limits,
                                   struct bytes key);
 
+/* A set in no table that takes over a listpack of distinct members with scores, in order. */
+struct entry *zset_of_listpack(struct bytes key, unsigned char *lp);
+/* The listpack of a small set, NULL of a large one. */
+const unsigned char *zset_listpack(const struct entry *e);
+
 /* -- the row in value.c ------------------------------------------------------------------------ */
 void zset_free_value(struct entry *e);
 uint64_t zset_free_effort(const struct entry *e);

@@ -474,6 +474,12 @@ static void debug_set_active_expire(struct call *call)
     reply_ok(call->reply);
 }
 
+static void debug_skip_checksums(struct call *call)
+{
+    call->server->skip_dump_checksums = switch_at(call, 2);
+    reply_ok(call->reply);
+}
+
 static void debug_pause_cron(struct call *call)
 {
     cron_pause(call->server->cron, switch_at(call, 2));
@@ -596,6 +602,8 @@ static const struct subcommand {
      "Whether keys expire without being accessed."},
     {"set-disable-deny-scripts", 3, 3, debug_accept, "SET-DISABLE-DENY-SCRIPTS <0|1>",
      "Accepted for compatibility."},
+    {"set-skip-checksum-validation", 3, 3, debug_skip_checksums,
+     "SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Whether RESTORE takes payloads with a wrong checksum."},
     {"sleep", 3, 3, debug_sleep, "SLEEP <seconds>", "Do nothing for so long; may be a fraction."},
     {"stringmatch-len", 4, 4, debug_stringmatch_len, "STRINGMATCH-LEN <len> <pattern>",
      "Match a pattern against <len> times the letter a."},
