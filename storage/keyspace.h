@@ -141,8 +141,8 @@ void keyspace_replace(struct keyspace *ks, int db, struct entry *old, struct ent
 /* Put e in the place of old, where e has taken over old's value: only old's shell is ended. */
 void keyspace_reshell(struct keyspace *ks, int db, struct entry *old, struct entry *e,
                       uint64_t hash);
-/* Remove the key with its value; large values end off the main thread (always if lazy). False if
- * absent or dead. */
+/* Remove the key, dead or alive, with its value; large values end off the main thread (always if
+ * lazy). False if absent. */
 bool keyspace_remove(struct keyspace *ks, int db, struct key key, bool lazy);
 /* Give the entry a deadline, another one, or none (DEADLINE_NONE). Returns where the entry is now.
  */

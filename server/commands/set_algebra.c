@@ -93,19 +93,18 @@ static struct set_at stored_set(const struct call *call)
     return (struct set_at){set_create_as(call->argv[1], ENC_INTSET), &call->keys->limits, NULL};
 }
 
-/* Put a set that was built into the keyspace, as argument 1. Ends it if it is empty. */
+/* Put a set that was built into the keyspace, as argument 1. Ends it if it is empty: then even a
+ * dead key that stands there is deleted and not buried. */
 static void store(struct call *call, struct entry *e, const char *event)
 {
     struct key key = call_key(call, 1);
     int64_t count = (int64_t)set_count(e);
-    struct entry *old = keyspace_find(call->keys, call->db, key);
     if (count == 0) {
         value_end(e);
-        if (old != NULL) {
-            keyspace_remove(call->keys, call->db, key, call->keys->lazy_server_del);
+        if (keyspace_remove(call->keys, call->db, key, call->keys->lazy_server_del))
             keyspace_changed(call->keys, call->db, key.name, EVENT_GENERIC, "del");
-        }
     } else {
+        struct entry *old = keyspace_find(call->keys, call->db, key);
         if (old != NULL)
             keyspace_replace(call->keys, call->db, old, e, key.hash);
         else

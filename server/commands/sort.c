@@ -283,9 +283,11 @@ static bool parse_score(struct bytes text, double *out)
     return number_parse_double(text, out);
 }
 
-/* Give each item what it is compared by. False: it is no number. */
+/* Give each item what it is compared by. False: for one of them it is no number; the others are
+ * looked up all the same. */
 static bool weigh(struct sorting *s)
 {
+    bool fine = true;
     for (uint64_t i = 0; i < s->count; i++) {
         struct item *item = &s->items[i];
         struct found found = {.text = item->text};
@@ -293,10 +295,10 @@ static bool weigh(struct sorting *s)
             continue;
         if (s->o.alpha)
             item->weight = s->o.by.ptr != NULL ? arena_copy(&s->texts, found.text) : item->text;
-        else if (!parse_score(found.text, &item->score))
-            return false;
+        else
+            fine &= parse_score(found.text, &item->score);
     }
-    return true;
+    return fine;
 }
 
 static int compare_scores(const struct item *a, const struct item *b)
@@ -358,16 +360,16 @@ static void store(struct sorting *s, uint64_t count)
     if (count > 0)
         emit(s, results);
     struct key key = call_key(call, s->o.store);
-    struct entry *old = call_find_for_write(call, s->o.store);
     if (count > 0) {
+        struct entry *old = call_find_for_write(call, s->o.store);
         struct entry *e = list_build(&ks->limits.list, key.name, results, count);
         if (old != NULL)
             keyspace_replace(ks, call->db, old, e, key.hash);
         else
             keyspace_add(ks, call->db, e, key.hash);
         keyspace_changed(ks, call->db, key.name, EVENT_LIST, "sortstore");
-    } else if (old != NULL) {
-        key_delete(call, key, ks->lazy_server_del);
+    } else if (keyspace_remove(ks, call->db, key, ks->lazy_server_del)) { /* dead ones, too */
+        keyspace_changed(ks, call->db, key.name, EVENT_GENERIC, "del");
     }
     mem_free(results);
     reply_int(call->reply, (int64_t)count);

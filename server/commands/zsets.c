@@ -40,16 +40,15 @@ void zset_store(struct call *call, struct entry *built, const char *event)
 {
     struct keyspace *ks = call->keys;
     struct key key = call_key(call, 1);
-    struct entry *old = keyspace_find(ks, call->db, key);
     int64_t count = built != NULL ? (int64_t)zset_count(built) : 0;
     if (built != NULL) {
+        struct entry *old = keyspace_find(ks, call->db, key);
         if (old != NULL)
             keyspace_replace(ks, call->db, old, built, key.hash);
         else
             keyspace_add(ks, call->db, built, key.hash);
         keyspace_changed(ks, call->db, key.name, EVENT_ZSET, event);
-    } else if (old != NULL) {
-        keyspace_remove(ks, call->db, key, ks->lazy_server_del);
+    } else if (keyspace_remove(ks, call->db, key, ks->lazy_server_del)) { /* dead ones, too */
         keyspace_changed(ks, call->db, key.name, EVENT_GENERIC, "del");
     }
     reply_int(call->reply, count);
