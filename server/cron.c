@@ -20,7 +20,6 @@
 #include "server/server.h"
 #include "server/shutdown.h"
 #include "storage/eviction.h"
-#include "storage/hash.h"
 #include "storage/keyspace.h"
 #include "storage/undo.h"
 
@@ -30,7 +29,7 @@ enum {
     RATES_EVERY_US = 100 * 1000,
     SLICE_US = 1000,       /* longest stretch of active expiry */
     SLICE_KEYS = 64,       /* keys buried between two looks at the clock */
-    SLICE_HASHES = 8,      /* hashes that lose fields meanwhile */
+    SLICE_VALUES = 8,      /* values that do some work of their own meanwhile */
     COMPACT_RECORDS = 512, /* of an expiry index, each tick */
     COMPACT_DBS = 16,      /* databases looked at, each tick */
     CLIENTS_MIN = 32,      /* clients looked at, at least, each tick */
@@ -81,7 +80,7 @@ static bool expire_slice(struct cron *c)
     bool more;
     do {
         more = keyspace_expire_due(s->keys, SLICE_KEYS);
-        more |= hash_expire_due(s->keys, SLICE_HASHES);
+        more |= keyspace_visit_due(s->keys, SLICE_VALUES);
         spent = clock_ticks() - start;
     } while (more && spent < limit);
 
@@ -121,7 +120,7 @@ static void compact_indexes(struct cron *c)
     for (int i = 0; i < count; i++) {
         struct db *db = &ks->dbs[c->compact_db];
         expiry_compact_step(&db->expiry, &db->keys, COMPACT_RECORDS);
-        expiry_compact_step(&db->field_expiry, &db->keys, COMPACT_RECORDS);
+        expiry_compact_step(&db->inner_expiry, &db->keys, COMPACT_RECORDS);
         c->compact_db = (c->compact_db + 1) % ks->db_count;
     }
 }

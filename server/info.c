@@ -481,7 +481,7 @@ static void write_keyspace(struct server *s, struct text *out)
             text_addf(out, "db%d:keys=%llu,expires=%llu,avg_ttl=%lld,subexpiry=%llu\r\n", i,
                       (unsigned long long)db->keys.count, (unsigned long long)db->expiry.keys,
                       (long long)expiry_average_ttl(&db->expiry, s->keys->now_ms),
-                      (unsigned long long)db->field_expiry.keys);
+                      (unsigned long long)db->inner_expiry.keys);
     }
 }
 

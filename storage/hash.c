@@ -58,8 +58,6 @@ void hash_random(const struct entry *e, struct hash_field *out)
 
 int64_t hash_due(const struct entry *e)
 {
-    if (entry_type(e) != TYPE_HASH)
-        return DEADLINE_NONE;
     const struct hash_times *t = times_of(e);
     return t != NULL ? t->due : DEADLINE_NONE;
 }
@@ -122,7 +120,7 @@ struct due_change {
 
 static void due_store(const struct hash_at *at, int64_t before, int64_t after)
 {
-    struct expiry *x = &at->ks->dbs[at->db].field_expiry;
+    struct expiry *x = &at->ks->dbs[at->db].inner_expiry;
     times_of(at->e)->due = after;
     if (before == DEADLINE_NONE)
         expiry_add(x, at->key.hash, after);
@@ -386,7 +384,7 @@ enum { FIELDS_A_VISIT = 64 };
  * one out. */
 static void file_again(struct hash_at *at)
 {
-    struct expiry *x = &at->ks->dbs[at->db].field_expiry;
+    struct expiry *x = &at->ks->dbs[at->db].inner_expiry;
     struct hash_times *times = times_of(at->e);
     if (times->due != DEADLINE_NONE)
         expiry_drop(x, times->due);
@@ -395,39 +393,19 @@ static void file_again(struct hash_at *at)
         expiry_add(x, at->key.hash, times->due);
 }
 
-struct sweep {
-    struct keyspace *ks;
-    int db;
-};
-
-static void visit_due(void *entry, void *context)
+void hash_visit(struct keyspace *ks, int db, struct entry *e)
 {
-    struct sweep *s = context;
-    struct bytes name = entry_key(entry);
+    struct bytes name = entry_key(e);
     char small[64], *copy = name.len <= sizeof small ? small : mem_alloc(name.len);
     memcpy(copy, name.ptr, name.len);
-    struct hash_at at = {s->ks, s->db, key_of(bytes_of(copy, name.len)), entry, 0};
-    at.died = hash_is_packed(at.e) ? packed_expire(&at, FIELDS_A_VISIT)
-                                   : table_expire(s->ks, table_at(at.e), FIELDS_A_VISIT);
-    s->ks->expired_fields += at.died;
+    struct hash_at at = {ks, db, key_of(bytes_of(copy, name.len)), e, 0};
+    at.died = hash_is_packed(e) ? packed_expire(&at, FIELDS_A_VISIT)
+                                : table_expire(ks, table_at(e), FIELDS_A_VISIT);
+    ks->expired_fields += at.died;
     file_again(&at);
     hash_settle(&at);
     if (copy != small)
         mem_free(copy);
-}
-
-bool hash_expire_due(struct keyspace *ks, uint32_t limit)
-{
-    bool more = false;
-    if (ks->keep_expired)
-        return false;
-    for (int i = 0; i < ks->db_count; i++) {
-        struct db *db = &ks->dbs[i];
-        struct sweep s = {ks, i};
-        if (db->field_expiry.wheel != NULL)
-            more |= expiry_sweep(&db->field_expiry, &db->keys, ks->now_ms, limit, visit_due, &s);
-    }
-    return more;
 }
 
 /* -- the row in value.c ------------------------------------------------------------------------ */

@@ -9,7 +9,7 @@
  *
  * A field whose deadline has passed is dead: hash_find_live() does not see it and removes it.
  * hash_find() and the iterators show it with its deadline; what to do with it is the caller's
- * choice. keyspace.db.field_expiry knows all hashes that have fields with a deadline.
+ * choice. keyspace.db.inner_expiry knows all hashes that have fields with a deadline.
  *
  * Mutators take a struct hash_at and record their inverse when a section is open: one field each,
  * whatever the size of the hash. They leave the key's entry where it is. A hash may become empty on
@@ -50,7 +50,7 @@ bool hash_find(const struct entry *e, struct bytes name, struct hash_field *out)
 bool hash_is_dead(const struct keyspace *ks, const struct hash_field *f);
 /* A field drawn with the same probability for each, dead ones included. The hash is not empty. */
 void hash_random(const struct entry *e, struct hash_field *out);
-/* A time before which no field dies; DEADLINE_NONE if no field has a deadline, or e is no hash. */
+/* A time before which no field dies; DEADLINE_NONE if no field has a deadline. */
 int64_t hash_due(const struct entry *e);
 
 /* All fields once each. The hash does not change between begin and end. */
@@ -104,10 +104,6 @@ bool hash_has_dead(const struct hash_at *at);
 void hash_announce(struct hash_at *at);
 /* hash_announce(); remove the key if no field is left (event "del"). True if it was removed. */
 bool hash_settle(struct hash_at *at);
-/* Remove dead fields of all databases: some per hash, looking at limit hashes of each database.
- * True: more are due. */
-bool hash_expire_due(struct keyspace *ks, uint32_t limit);
-
 /* -- building -- */
 
 /* Collects fields in any order, dead ones included. */
@@ -132,6 +128,8 @@ struct entry *hash_of_listpack(struct bytes key, unsigned char *lp, int width);
 void hash_free_value(struct entry *e);
 uint64_t hash_free_effort(const struct entry *e);
 size_t hash_memory(const struct entry *e, uint64_t samples);
+/* Remove some dead fields. */
+void hash_visit(struct keyspace *ks, int db, struct entry *e);
 struct entry *hash_copy(const struct entry *e, struct bytes key, int64_t deadline);
 uint64_t hash_print(const struct keyspace *ks, const struct entry *e, struct bytes member);
 /* Debug: abort at the first lie inside. */

@@ -12,7 +12,6 @@
 
 #include "base/memory.h"
 #include "storage/eviction.h"
-#include "storage/hash.h"
 #include "storage/lazyfree.h"
 #include "storage/undo.h"
 #include "storage/value.h"
@@ -55,7 +54,7 @@ struct keyspace *keyspace_create(int db_count)
         dict_init(&ks->dbs[i].keys, &key_table);
         dict_init(&ks->dbs[i].watched, &watched_table);
         expiry_init(&ks->dbs[i].expiry);
-        expiry_init_of(&ks->dbs[i].field_expiry, hash_due);
+        expiry_init_of(&ks->dbs[i].inner_expiry, value_due);
     }
     ks->undo = undo_create();
     return ks;
@@ -80,7 +79,7 @@ void keyspace_destroy(struct keyspace *ks)
     for (int i = 0; i < ks->db_count; i++) {
         end_table(&ks->dbs[i].keys);
         expiry_fini(&ks->dbs[i].expiry);
-        expiry_fini(&ks->dbs[i].field_expiry);
+        expiry_fini(&ks->dbs[i].inner_expiry);
         assert(ks->dbs[i].watched.count == 0);
         dict_fini(&ks->dbs[i].watched);
     }
@@ -187,26 +186,21 @@ static void index_deadline(struct expiry *x, uint64_t hash, int64_t old, int64_t
         expiry_change(x, hash, old, new);
 }
 
-static inline int64_t due_inside(const struct entry *e)
-{
-    return entry_type(e) == TYPE_HASH ? hash_due(e) : DEADLINE_NONE;
-}
-
 /* The entry came, or goes. */
 static void index_add(struct db *db, const struct entry *e, uint64_t hash)
 {
     if (entry_expires(e))
         expiry_add(&db->expiry, hash, entry_deadline(e));
-    if (due_inside(e) != DEADLINE_NONE)
-        expiry_add(&db->field_expiry, hash, due_inside(e));
+    if (value_due(e) != DEADLINE_NONE)
+        expiry_add(&db->inner_expiry, hash, value_due(e));
 }
 
 static void index_drop(struct db *db, const struct entry *e)
 {
     if (entry_expires(e))
         expiry_drop(&db->expiry, entry_deadline(e));
-    if (due_inside(e) != DEADLINE_NONE)
-        expiry_drop(&db->field_expiry, due_inside(e));
+    if (value_due(e) != DEADLINE_NONE)
+        expiry_drop(&db->inner_expiry, value_due(e));
 }
 
 /* -- putting in and taking out ----------------------------------------------------------------- */
@@ -228,7 +222,7 @@ static void table_swap_entry(struct keyspace *ks, int db, struct entry *old, str
 {
     dict_replace(&ks->dbs[db].keys, old, new, hash);
     index_deadline(&ks->dbs[db].expiry, hash, entry_deadline(old), entry_deadline(new));
-    index_deadline(&ks->dbs[db].field_expiry, hash, due_inside(old), due_inside(new));
+    index_deadline(&ks->dbs[db].inner_expiry, hash, value_due(old), value_due(new));
 }
 
 struct change {
@@ -443,7 +437,7 @@ struct flushed {
     int db;
     bool lazy;
     struct dict keys;
-    struct expiry expiry, field_expiry;
+    struct expiry expiry, inner_expiry;
 };
 
 static void end_flushed(void *table)
@@ -469,10 +463,10 @@ static void revert_flush(struct keyspace *ks, void *record)
     struct db *db = &ks->dbs[f->db];
     dict_fini(&db->keys);
     expiry_fini(&db->expiry);
-    expiry_fini(&db->field_expiry);
+    expiry_fini(&db->inner_expiry);
     db->keys = f->keys;
     db->expiry = f->expiry;
-    db->field_expiry = f->field_expiry;
+    db->inner_expiry = f->inner_expiry;
 }
 
 static void keep_flush(struct keyspace *ks, void *record)
@@ -481,7 +475,7 @@ static void keep_flush(struct keyspace *ks, void *record)
     ks->dirty += f->keys.count;
     end_keys(ks, f->keys, f->lazy);
     expiry_fini(&f->expiry);
-    expiry_fini(&f->field_expiry);
+    expiry_fini(&f->inner_expiry);
 }
 
 static const struct undo_kind kind_flush = {"flush", revert_flush, keep_flush};
@@ -491,11 +485,11 @@ static void bump_watched(struct keyspace *ks, int db, const struct dict *present
 static uint64_t flush_one(struct keyspace *ks, int id, bool lazy)
 {
     struct db *db = &ks->dbs[id];
-    struct flushed f = {id, lazy, db->keys, db->expiry, db->field_expiry};
+    struct flushed f = {id, lazy, db->keys, db->expiry, db->inner_expiry};
     bump_watched(ks, id, &db->keys);
     dict_init(&db->keys, &key_table);
     expiry_init(&db->expiry);
-    expiry_init_of(&db->field_expiry, hash_due);
+    expiry_init_of(&db->inner_expiry, value_due);
     if (undo_is_open(ks->undo))
         memcpy(undo_record(ks->undo, &kind_flush, sizeof f), &f, sizeof f);
     else
@@ -517,13 +511,13 @@ static void exchange(struct keyspace *ks, int a, int b)
 {
     struct db *x = &ks->dbs[a], *y = &ks->dbs[b];
     struct dict keys = x->keys;
-    struct expiry expiry = x->expiry, field_expiry = x->field_expiry;
+    struct expiry expiry = x->expiry, inner_expiry = x->inner_expiry;
     x->keys = y->keys;
     x->expiry = y->expiry;
-    x->field_expiry = y->field_expiry;
+    x->inner_expiry = y->inner_expiry;
     y->keys = keys;
     y->expiry = expiry;
-    y->field_expiry = field_expiry;
+    y->inner_expiry = inner_expiry;
 }
 
 static void revert_swap(struct keyspace *ks, void *record)
@@ -676,6 +670,26 @@ bool keyspace_expire_due(struct keyspace *ks, uint32_t limit)
     return more;
 }
 
+static void visit_value(void *entry, void *context)
+{
+    struct burial *b = context;
+    value_ops(entry_type(entry))->visit(b->ks, b->db, entry);
+}
+
+bool keyspace_visit_due(struct keyspace *ks, uint32_t limit)
+{
+    bool more = false;
+    if (ks->keep_expired)
+        return false;
+    for (int i = 0; i < ks->db_count; i++) {
+        struct db *db = &ks->dbs[i];
+        struct burial b = {ks, i};
+        if (db->inner_expiry.wheel != NULL)
+            more |= expiry_sweep(&db->inner_expiry, &db->keys, ks->now_ms, limit, visit_value, &b);
+    }
+    return more;
+}
+
 /* -- checks ------------------------------------------------------------------------------------ */
 
 void keyspace_check(const struct keyspace *ks)
@@ -684,7 +698,7 @@ void keyspace_check(const struct keyspace *ks)
         struct db *db = &ks->dbs[i];
         dict_check(&db->keys);
         expiry_check(&db->expiry, &db->keys);
-        expiry_check(&db->field_expiry, &db->keys);
+        expiry_check(&db->inner_expiry, &db->keys);
         uint64_t expiring = 0;
         struct dict_iter it;
         dict_iter_begin(&it, &db->keys);

@@ -50,7 +50,7 @@ struct db {
     int id;
     struct dict keys;           /* struct entry */
     struct expiry expiry;       /* which of them have a deadline, and when */
-    struct expiry field_expiry; /* the same for hashes whose fields have deadlines: hash.h */
+    struct expiry inner_expiry; /* which have work inside, and when: value_ops.due */
     struct dict watched;        /* struct watched_key: see watch.h */
     uint64_t
         awaited; /* keys whose changes somebody waits for: hooks.touched is called if it is not 0 */
@@ -171,6 +171,9 @@ void keyspace_event(struct keyspace *ks, int db, struct bytes key, enum event_cl
 
 /* Bury due keys, looking at up to limit records of each database's index. True: more may be due. */
 bool keyspace_expire_due(struct keyspace *ks, uint32_t limit);
+/* Let values whose time has come do some of their own work (expire fields, ...), up to limit values
+ * of each database. True: more is due. */
+bool keyspace_visit_due(struct keyspace *ks, uint32_t limit);
 
 /* End a value that is in no table any more; large ones on the background thread. */
 void keyspace_end_entry(struct keyspace *ks, struct entry *e, bool lazy);

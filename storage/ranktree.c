@@ -1,12 +1,5 @@
 /*
- * ranktree.c - a counted B+tree.
- *
- * Every node has the same slots: the first member of what is below a child in inner nodes, the
- * members themselves in leaves. Slot i of an inner node repeats the first slot of child i, whatever
- * happens below. At least FEW slots of a node are used, but for the root and the last leaf.
- *
- * A slot's score prefix is split: 32 bits in tops, which a search compares many at a time, and 16
- * bits above the 48 that a pointer has.
+ * ranktree.c - a counted B+tree: searching, adding and removing one member, walking.
  */
 #include "storage/ranktree.h"
 
@@ -14,27 +7,14 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "storage/ranktree_node.h"
 
 enum {
-    SLOTS = 62, /* a leaf fills a block of 768 bytes */
-    FEW = SLOTS / 3,
+    SLOTS = RANK_SLOTS,
+    FEW = RANK_FEW,
     ENOUGH = 8, /* free slots that make it worth while to use them before splitting */
     LONG_NAME = 255,
     PREFETCH = 6,
-};
-
-struct rank_node {
-    uint16_t used, level;          /* level 0: a leaf */
-    struct rank_node *prev, *next; /* of leaves */
-    int32_t tops[SLOTS];
-    uint64_t refs[SLOTS];
-};
-_Static_assert(sizeof(struct rank_node) == 768, "a leaf fills its block");
-
-struct inner {
-    struct rank_node slots;
-    struct rank_node *children[SLOTS];
-    uint64_t counts[SLOTS]; /* members below each child */
 };
 
 /* -- members ----------------------------------------------------------------------------------- */
@@ -124,11 +104,6 @@ static inline uint64_t ref_of(const struct ranked *m)
     return low << 48 | (uint64_t)(uintptr_t)m;
 }
 
-static inline struct ranked *member_of(uint64_t ref)
-{
-    return (struct ranked *)(uintptr_t)(ref & ((UINT64_C(1) << 48) - 1));
-}
-
 static struct probe probe_member(const struct ranked *m, bool after)
 {
     return (struct probe){
@@ -165,7 +140,7 @@ static bool slot_is_before(const struct rank_node *n, int slot, const struct pro
         if (low != p->low)
             return low < p->low;
     }
-    return is_before(member_of(n->refs[slot]), p);
+    return is_before(rank_member_of(n->refs[slot]), p);
 }
 
 /* How many slots of the node are in front of what is looked for. */
@@ -191,11 +166,6 @@ static int search(const struct rank_node *n, const struct probe *p)
     return from;
 }
 
-static struct inner *inner_of(const struct rank_node *n)
-{
-    return (struct inner *)n;
-}
-
 /* The child in which the place is that is looked for. */
 static int search_child(const struct rank_node *n, const struct probe *p)
 {
@@ -212,8 +182,8 @@ static uint64_t rank_of(const struct ranktree *t, const struct probe *p)
     while (n->level > 0) {
         int child = search_child(n, p);
         for (int i = 0; i < child; i++)
-            rank += inner_of(n)->counts[i];
-        n = inner_of(n)->children[child];
+            rank += rank_inner_of(n)->counts[i];
+        n = rank_inner_of(n)->children[child];
     }
     return rank + (uint64_t)search(n, p);
 }
@@ -222,6 +192,18 @@ uint64_t ranktree_rank(const struct ranktree *t, const struct ranked *m)
 {
     struct probe p = probe_member(m, true);
     return rank_of(t, &p) - 1;
+}
+
+bool ranktree_holds(const struct ranktree *t, const struct ranked *m)
+{
+    struct probe p = probe_member(m, true);
+    const struct rank_node *n = t->root;
+    if (n == NULL)
+        return false;
+    while (n->level > 0)
+        n = rank_inner_of(n)->children[search_child(n, &p)];
+    int before = search(n, &p);
+    return before > 0 && rank_member_of(n->refs[before - 1]) == m;
 }
 
 uint64_t ranktree_cut(const struct ranktree *t, const struct rank_cut *cut)
@@ -234,9 +216,9 @@ uint64_t ranktree_cut(const struct ranktree *t, const struct rank_cut *cut)
 
 /* -- nodes ------------------------------------------------------------------------------------- */
 
-static struct rank_node *node_create(struct ranktree *t, int level)
+struct rank_node *rank_node_create(struct ranktree *t, int level)
 {
-    struct rank_node *n = mem_alloc(level > 0 ? sizeof(struct inner) : sizeof *n);
+    struct rank_node *n = mem_alloc(level > 0 ? sizeof(struct rank_inner) : sizeof *n);
     n->used = 0;
     n->level = (uint16_t)level;
     n->prev = n->next = NULL;
@@ -247,40 +229,39 @@ static struct rank_node *node_create(struct ranktree *t, int level)
     return n;
 }
 
-static void node_destroy(struct ranktree *t, struct rank_node *n)
+void rank_node_destroy(struct ranktree *t, struct rank_node *n)
 {
     if (n->level > 0) {
         t->inners--;
-        mem_free_sized(n, sizeof(struct inner));
+        mem_free_sized(n, sizeof(struct rank_inner));
     } else {
         t->leaves--;
         mem_free_sized(n, sizeof *n);
     }
 }
 
-/* Move count slots from one place to another, of another node or the same. */
-static void slots_move(struct rank_node *to, int at, const struct rank_node *from, int first,
-                       int count)
+void rank_slots_move(struct rank_node *to, int at, const struct rank_node *from, int first,
+                     int count)
 {
     size_t n = (size_t)count;
     memmove(to->tops + at, from->tops + first, n * sizeof *to->tops);
     memmove(to->refs + at, from->refs + first, n * sizeof *to->refs);
     if (to->level == 0)
         return;
-    struct inner *into = inner_of(to), *out = inner_of(from);
+    struct rank_inner *into = rank_inner_of(to), *out = rank_inner_of(from);
     memmove(into->children + at, out->children + first, n * sizeof *into->children);
     memmove(into->counts + at, out->counts + first, n * sizeof *into->counts);
 }
 
 static void slots_open(struct rank_node *n, int at)
 {
-    slots_move(n, at + 1, n, at, n->used - at);
+    rank_slots_move(n, at + 1, n, at, n->used - at);
     n->used++;
 }
 
 static void slots_close(struct rank_node *n, int at)
 {
-    slots_move(n, at, n, at + 1, n->used - at - 1);
+    rank_slots_move(n, at, n, at + 1, n->used - at - 1);
     n->used--;
 }
 
@@ -290,30 +271,29 @@ static void slot_set_member(struct rank_node *leaf, int at, const struct ranked 
     leaf->refs[at] = ref_of(m);
 }
 
-/* The child's first slot and count may have changed. */
-static void slot_set_child(struct rank_node *n, int at, struct rank_node *child)
+void rank_slot_set_child(struct rank_node *n, int at, struct rank_node *child)
 {
     uint64_t count = child->used;
     if (child->level > 0) {
         count = 0;
         for (int i = 0; i < child->used; i++)
-            count += inner_of(child)->counts[i];
+            count += rank_inner_of(child)->counts[i];
     }
     n->tops[at] = child->tops[0];
     n->refs[at] = child->refs[0];
-    inner_of(n)->children[at] = child;
-    inner_of(n)->counts[at] = count;
+    rank_inner_of(n)->children[at] = child;
+    rank_inner_of(n)->counts[at] = count;
 }
 
 /* Move a full node's upper part into a new one behind it. What is added at the very end leaves the
  * node as it is, so that members which come in order fill it. */
 static struct rank_node *node_split(struct ranktree *t, struct rank_node *n, int adding_at)
 {
-    struct rank_node *right = node_create(t, n->level);
+    struct rank_node *right = rank_node_create(t, n->level);
     int keep = adding_at == SLOTS && n->next == NULL ? SLOTS - FEW : SLOTS / 2;
     if (keep != SLOTS / 2 && n->level == 0)
         keep = SLOTS - 1;
-    slots_move(right, 0, n, keep, SLOTS - keep);
+    rank_slots_move(right, 0, n, keep, SLOTS - keep);
     right->used = (uint16_t)(SLOTS - keep);
     n->used = (uint16_t)keep;
     if (n->level == 0) {
@@ -329,22 +309,22 @@ static struct rank_node *node_split(struct ranktree *t, struct rank_node *n, int
 /* Let child number first and the one behind it have as many slots each. */
 static void share(struct rank_node *n, int first)
 {
-    struct rank_node *left = inner_of(n)->children[first],
-                     *right = inner_of(n)->children[first + 1];
+    struct rank_node *left = rank_inner_of(n)->children[first],
+                     *right = rank_inner_of(n)->children[first + 1];
     int all = left->used + right->used, keep = all / 2;
     if (left->used < keep) {
         int count = keep - left->used;
-        slots_move(left, left->used, right, 0, count);
-        slots_move(right, 0, right, count, right->used - count);
+        rank_slots_move(left, left->used, right, 0, count);
+        rank_slots_move(right, 0, right, count, right->used - count);
     } else {
         int count = left->used - keep;
-        slots_move(right, count, right, 0, right->used);
-        slots_move(right, 0, left, keep, count);
+        rank_slots_move(right, count, right, 0, right->used);
+        rank_slots_move(right, 0, left, keep, count);
     }
     left->used = (uint16_t)keep;
     right->used = (uint16_t)(all - keep);
-    slot_set_child(n, first, left);
-    slot_set_child(n, first + 1, right);
+    rank_slot_set_child(n, first, left);
+    rank_slot_set_child(n, first + 1, right);
 }
 
 /* -- inserting --------------------------------------------------------------------------------- */
@@ -378,7 +358,7 @@ static struct rank_node *inner_insert(struct ranktree *t, struct rank_node *n, i
         }
     }
     slots_open(into, at);
-    slot_set_child(into, at, child);
+    rank_slot_set_child(into, at, child);
     return right;
 }
 
@@ -389,7 +369,7 @@ static bool relieve(struct rank_node *n, int at)
     for (int first = at - 1; first <= at; first++) {
         if (first < 0 || first + 1 >= n->used)
             continue;
-        if (inner_of(n)->children[first]->used + inner_of(n)->children[first + 1]->used <=
+        if (rank_inner_of(n)->children[first]->used + rank_inner_of(n)->children[first + 1]->used <=
             2 * SLOTS - ENOUGH) {
             share(n, first);
             return true;
@@ -405,17 +385,17 @@ static struct rank_node *insert_below(struct ranktree *t, struct rank_node *n,
     if (n->level == 0)
         return leaf_insert(t, n, p);
     int at = search_child(n, p);
-    if (inner_of(n)->children[at]->used == SLOTS && relieve(n, at))
+    if (rank_inner_of(n)->children[at]->used == SLOTS && relieve(n, at))
         at = search_child(n, p);
-    struct rank_node *child = inner_of(n)->children[at];
+    struct rank_node *child = rank_inner_of(n)->children[at];
     struct rank_node *right = insert_below(t, child, p);
     if (right == NULL) {
         n->tops[at] = child->tops[0];
         n->refs[at] = child->refs[0];
-        inner_of(n)->counts[at]++;
+        rank_inner_of(n)->counts[at]++;
         return NULL;
     }
-    slot_set_child(n, at, child);
+    rank_slot_set_child(n, at, child);
     return inner_insert(t, n, at + 1, right);
 }
 
@@ -428,13 +408,13 @@ void ranktree_insert(struct ranktree *t, struct ranked *m)
 {
     struct probe p = probe_member(m, false);
     if (t->root == NULL)
-        t->root = node_create(t, 0);
+        t->root = rank_node_create(t, 0);
     struct rank_node *right = insert_below(t, t->root, &p);
     if (right != NULL) {
-        struct rank_node *root = node_create(t, right->level + 1);
+        struct rank_node *root = rank_node_create(t, right->level + 1);
         root->used = 2;
-        slot_set_child(root, 0, t->root);
-        slot_set_child(root, 1, right);
+        rank_slot_set_child(root, 0, t->root);
+        rank_slot_set_child(root, 1, right);
         t->root = root;
     }
     t->count++;
@@ -449,21 +429,20 @@ static void leaf_unlink(struct rank_node *leaf)
         leaf->next->prev = leaf->prev;
 }
 
-/* Child number at has too few slots: share with a neighbour, or become one with it. */
-static void refill(struct ranktree *t, struct rank_node *n, int at)
+void rank_refill(struct ranktree *t, struct rank_node *n, int at)
 {
     int first = at > 0 ? at - 1 : at;
-    struct rank_node *left = inner_of(n)->children[first],
-                     *right = inner_of(n)->children[first + 1];
+    struct rank_node *left = rank_inner_of(n)->children[first],
+                     *right = rank_inner_of(n)->children[first + 1];
     int all = left->used + right->used;
     if (all <= SLOTS - FEW / 2) {
-        slots_move(left, left->used, right, 0, right->used);
+        rank_slots_move(left, left->used, right, 0, right->used);
         left->used = (uint16_t)all;
         if (right->level == 0)
             leaf_unlink(right);
-        node_destroy(t, right);
+        rank_node_destroy(t, right);
         slots_close(n, first + 1);
-        slot_set_child(n, first, left);
+        rank_slot_set_child(n, first, left);
         return;
     }
     share(n, first);
@@ -473,18 +452,18 @@ static void remove_below(struct ranktree *t, struct rank_node *n, const struct p
 {
     if (n->level == 0) {
         int at = search(n, p) - 1;
-        assert(at >= 0 && member_of(n->refs[at]) == p->member);
+        assert(at >= 0 && rank_member_of(n->refs[at]) == p->member);
         slots_close(n, at);
         return;
     }
     int at = search_child(n, p);
-    struct rank_node *child = inner_of(n)->children[at];
+    struct rank_node *child = rank_inner_of(n)->children[at];
     remove_below(t, child, p);
     n->tops[at] = child->tops[0];
     n->refs[at] = child->refs[0];
-    inner_of(n)->counts[at]--;
+    rank_inner_of(n)->counts[at]--;
     if (child->used < FEW)
-        refill(t, n, at);
+        rank_refill(t, n, at);
 }
 
 void ranktree_remove(struct ranktree *t, const struct ranked *m)
@@ -494,11 +473,11 @@ void ranktree_remove(struct ranktree *t, const struct ranked *m)
     t->count--;
     struct rank_node *root = t->root;
     if (root->level > 0 && root->used == 1) {
-        t->root = inner_of(root)->children[0];
-        node_destroy(t, root);
+        t->root = rank_inner_of(root)->children[0];
+        rank_node_destroy(t, root);
     } else if (root->used == 0) {
         t->root = NULL;
-        node_destroy(t, root);
+        rank_node_destroy(t, root);
     }
 }
 
@@ -511,9 +490,9 @@ static bool rescore_in_place(struct ranktree *t, struct ranked *m, double score)
     struct probe p = probe_member(m, true);
     struct rank_node *n = t->root;
     while (n->level > 0)
-        n = inner_of(n)->children[search_child(n, &p)];
+        n = rank_inner_of(n)->children[search_child(n, &p)];
     int at = search(n, &p) - 1;
-    assert(at >= 0 && member_of(n->refs[at]) == m);
+    assert(at >= 0 && rank_member_of(n->refs[at]) == m);
     if (at == 0 || at == n->used - 1)
         return false;
     double before = m->score;
@@ -543,16 +522,16 @@ struct rank_cursor ranktree_seek(const struct ranktree *t, uint64_t rank)
     const struct rank_node *n = t->root;
     while (n->level > 0) {
         int at = 0;
-        for (; rank >= inner_of(n)->counts[at]; at++)
-            rank -= inner_of(n)->counts[at];
-        n = inner_of(n)->children[at];
+        for (; rank >= rank_inner_of(n)->counts[at]; at++)
+            rank -= rank_inner_of(n)->counts[at];
+        n = rank_inner_of(n)->children[at];
     }
     return (struct rank_cursor){n, (int)rank};
 }
 
 struct ranked *rank_cursor_get(const struct rank_cursor *c)
 {
-    return c->leaf != NULL ? member_of(c->leaf->refs[c->slot]) : NULL;
+    return c->leaf != NULL ? rank_member_of(c->leaf->refs[c->slot]) : NULL;
 }
 
 void rank_cursor_next(struct rank_cursor *c)
@@ -560,13 +539,13 @@ void rank_cursor_next(struct rank_cursor *c)
     const struct rank_node *leaf = c->leaf;
     c->slot++;
     if (c->slot + PREFETCH < leaf->used) {
-        __builtin_prefetch(member_of(leaf->refs[c->slot + PREFETCH]));
+        __builtin_prefetch(rank_member_of(leaf->refs[c->slot + PREFETCH]));
         return;
     }
     if (leaf->next != NULL) {
         int ahead = c->slot + PREFETCH - leaf->used;
         if (ahead < leaf->next->used)
-            __builtin_prefetch(member_of(leaf->next->refs[ahead]));
+            __builtin_prefetch(rank_member_of(leaf->next->refs[ahead]));
     }
     if (c->slot == leaf->used)
         *c = (struct rank_cursor){leaf->next, 0};
@@ -577,13 +556,13 @@ void rank_cursor_prev(struct rank_cursor *c)
     const struct rank_node *leaf = c->leaf;
     c->slot--;
     if (c->slot >= PREFETCH) {
-        __builtin_prefetch(member_of(leaf->refs[c->slot - PREFETCH]));
+        __builtin_prefetch(rank_member_of(leaf->refs[c->slot - PREFETCH]));
         return;
     }
     if (leaf->prev != NULL) {
         int ahead = leaf->prev->used + c->slot - PREFETCH;
         if (ahead >= 0)
-            __builtin_prefetch(member_of(leaf->prev->refs[ahead]));
+            __builtin_prefetch(rank_member_of(leaf->prev->refs[ahead]));
     }
     if (c->slot < 0)
         *c = (struct rank_cursor){leaf->prev, leaf->prev != NULL ? leaf->prev->used - 1 : 0};
@@ -595,21 +574,24 @@ static void destroy_below(struct ranktree *t, struct rank_node *n)
 {
     if (n->level > 0)
         for (int i = 0; i < n->used; i++)
-            destroy_below(t, inner_of(n)->children[i]);
-    node_destroy(t, n);
+            destroy_below(t, rank_inner_of(n)->children[i]);
+    rank_node_destroy(t, n);
 }
 
 void ranktree_fini(struct ranktree *t)
 {
     if (t->root != NULL)
         destroy_below(t, t->root);
+    for (size_t i = 0; i < t->loose_count; i++)
+        destroy_below(t, t->loose[i]);
+    mem_free(t->loose);
     ranktree_init(t);
 }
 
 size_t ranktree_memory(const struct ranktree *t)
 {
     return t->leaves * mem_usable(sizeof(struct rank_node)) +
-           t->inners * mem_usable(sizeof(struct inner));
+           t->inners * mem_usable(sizeof(struct rank_inner));
 }
 
 static void check(bool truth)
@@ -623,32 +605,45 @@ static uint64_t check_below(const struct rank_node *n, bool is_root)
     bool may_be_small = is_root || (n->level == 0 && n->next == NULL);
     check(n->used <= SLOTS && n->used >= (may_be_small ? 1 : FEW));
     for (int i = 0; i < n->used; i++) {
-        const struct ranked *m = member_of(n->refs[i]);
+        const struct ranked *m = rank_member_of(n->refs[i]);
         check(n->tops[i] == top_of(m->score) && n->refs[i] == ref_of(m));
-        check(i == 0 || ranked_compare(member_of(n->refs[i - 1]), m) < 0);
+        check(i == 0 || ranked_compare(rank_member_of(n->refs[i - 1]), m) < 0);
     }
     if (n->level == 0)
         return n->used;
     uint64_t all = 0;
     for (int i = 0; i < n->used; i++) {
-        const struct rank_node *child = inner_of(n)->children[i];
+        const struct rank_node *child = rank_inner_of(n)->children[i];
         check(child->level == n->level - 1 && child->refs[0] == n->refs[i]);
-        check(check_below(child, false) == inner_of(n)->counts[i]);
-        all += inner_of(n)->counts[i];
+        check(check_below(child, false) == rank_inner_of(n)->counts[i]);
+        all += rank_inner_of(n)->counts[i];
     }
     return all;
 }
 
+/* What hangs loose is no tree in order, but its nodes and members count. */
+static uint64_t count_loose(const struct rank_node *n, uint64_t *leaves)
+{
+    uint64_t all = 0;
+    *leaves += n->level == 0;
+    for (int i = 0; n->level > 0 && i < n->used; i++)
+        all += count_loose(rank_inner_of(n)->children[i], leaves);
+    return n->level == 0 ? n->used : all;
+}
+
 void ranktree_check(const struct ranktree *t)
 {
+    uint64_t seen = 0, leaves = 0;
+    for (size_t i = 0; i < t->loose_count; i++)
+        seen += count_loose(t->loose[i], &leaves);
+    check(seen == t->detached);
     check((t->root == NULL) == (t->count == 0));
     if (t->root == NULL)
         return;
     check(check_below(t->root, true) == t->count);
     struct rank_cursor c = ranktree_seek(t, 0);
     const struct rank_node *before = NULL;
-    uint64_t seen = 0, leaves = 0;
-    for (; c.leaf != NULL; c.leaf = c.leaf->next) {
+    for (seen = 0; c.leaf != NULL; c.leaf = c.leaf->next) {
         check(c.leaf->prev == before);
         before = c.leaf;
         seen += c.leaf->used;

@@ -58,11 +58,15 @@ struct rank_node;
 struct ranktree {
     struct rank_node *root; /* owned; NULL: empty */
     uint64_t count;
-    uint64_t leaves, inners; /* nodes */
+    uint64_t leaves, inners; /* nodes, detached ones as well */
+    /* What was detached: subtrees, owned. */
+    struct rank_node **loose;
+    uint32_t loose_count, loose_room;
+    uint64_t detached; /* members in them */
 };
 
 void ranktree_init(struct ranktree *t);
-/* Free the tree, not the members. */
+/* Free the tree, detached parts too, but no members. */
 void ranktree_fini(struct ranktree *t);
 /* Add a member that is not there. */
 void ranktree_insert(struct ranktree *t, struct ranked *m);
@@ -71,6 +75,16 @@ void ranktree_remove(struct ranktree *t, const struct ranked *m);
 /* Give a member that is there another score. */
 void ranktree_rescore(struct ranktree *t, struct ranked *m, double score);
 
+/* -- ranktree_detach.c -- */
+/* Take out so many members, at least one, from this rank on, at once, however many they are: they
+ * wait to be collected. */
+void ranktree_detach(struct ranktree *t, uint64_t rank, uint64_t count);
+/* Some of the detached members, of which the tree keeps nothing; 0: there are no more. */
+enum { RANK_COLLECT = 62 };
+int ranktree_collect(struct ranktree *t, struct ranked *out[RANK_COLLECT]);
+
+/* Is this very member in the tree (detached ones are not)? */
+bool ranktree_holds(const struct ranktree *t, const struct ranked *m);
 /* How many are before it; it is there. */
 uint64_t ranktree_rank(const struct ranktree *t, const struct ranked *m);
 /* How many are in front of the cut. */

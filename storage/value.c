@@ -30,6 +30,8 @@ static const struct value_ops hash_ops = {
     .copy = hash_copy,
     .members = hash_dict,
     .print = hash_print,
+    .due = hash_due,
+    .visit = hash_visit,
 };
 
 static const struct value_ops set_ops = {
@@ -48,6 +50,8 @@ static const struct value_ops zset_ops = {
     .copy = zset_copy,
     .members = zset_dict,
     .print = zset_print,
+    .due = zset_due,
+    .visit = zset_visit,
 };
 
 const struct value_ops *value_ops(enum value_type type)
@@ -57,6 +61,12 @@ const struct value_ops *value_ops(enum value_type type)
         [TYPE_ZSET] = &zset_ops,     [TYPE_HASH] = &hash_ops,
     };
     return rows[type];
+}
+
+int64_t value_due(const struct entry *e)
+{
+    const struct value_ops *ops = value_ops(entry_type(e));
+    return ops->due != NULL ? ops->due(e) : DEADLINE_NONE;
 }
 
 void value_end(void *entry)

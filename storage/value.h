@@ -27,10 +27,16 @@ struct value_ops {
     /* A fingerprint of what a live member of this name holds; 0: there is none. NULL: values of
      * this type have no members that are found by name. */
     uint64_t (*print)(const struct keyspace *ks, const struct entry *e, struct bytes member);
+    /* When the value has work to do of its own (fields that expire, members to be ended): a time
+     * not after the true one, DEADLINE_NONE for none. What changes it tells db.inner_expiry. visit
+     * is called when it is due (keyspace_visit_due()). NULL: this type never has. */
+    int64_t (*due)(const struct entry *e);
+    void (*visit)(struct keyspace *ks, int db, struct entry *e);
 };
 
 const struct value_ops *value_ops(enum value_type type);
 
+int64_t value_due(const struct entry *e);
 /* End the entry and its value. */
 void value_end(void *entry);
 /* From here on a value's end is worth a hand-over to the background thread if that was asked for,

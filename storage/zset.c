@@ -4,6 +4,11 @@
  * A change of one member is undone by a record of the member's name and score as they were, applied
  * to whatever form the set has then. A change of form puts another value behind the same entry; its
  * record keeps the old value, whose size the limits of the small form bound.
+ *
+ * Where many members are removed at once, they are detached from the order and stay in the table
+ * for a while: the order says who is a member. Such remains are met by whoever looks into the
+ * table; a new member of the same name takes their place. They end when the keyspace visits the
+ * set. None come about in a section.
  */
 #include "storage/zset.h"
 
@@ -17,6 +22,7 @@
 struct zset {
     struct dict members; /* struct ranked; owned */
     struct ranktree order;
+    int64_t due; /* see zset_due() */
 };
 
 static struct bytes key_of_ranked(const void *entry)
@@ -102,6 +108,7 @@ static struct zset *large_create(void)
     struct zset *z = mem_alloc(sizeof *z);
     dict_init(&z->members, &ranked_table);
     ranktree_init(&z->order);
+    z->due = DEADLINE_NONE;
     return z;
 }
 
@@ -114,6 +121,10 @@ static void large_destroy(struct zset *z)
         rank_cursor_next(&c);
         ranked_destroy(m);
     }
+    struct ranked *removed[RANK_COLLECT];
+    for (int count; (count = ranktree_collect(&z->order, removed)) > 0;)
+        for (int i = 0; i < count; i++)
+            ranked_destroy(removed[i]);
     ranktree_fini(&z->order);
     dict_fini(&z->members);
     mem_free(z);
@@ -121,8 +132,13 @@ static void large_destroy(struct zset *z)
 
 static void large_add(struct zset *z, struct bytes name, uint64_t hash, double score)
 {
-    struct ranked *m = ranked_create(name, score);
-    dict_insert(&z->members, m, hash);
+    struct ranked *m = ranked_create(name, score), *remains = NULL;
+    if (__builtin_expect(z->due != DEADLINE_NONE, 0))
+        remains = dict_find(&z->members, name, hash);
+    if (remains != NULL)
+        dict_replace(&z->members, remains, m, hash);
+    else
+        dict_insert(&z->members, m, hash);
     ranktree_insert(&z->order, m);
 }
 
@@ -133,7 +149,11 @@ static void large_drop(struct zset *z, struct ranked *m, uint64_t hash)
     ranked_destroy(m);
 }
 
-enum { GROUP = 16 };
+enum {
+    GROUP = 16,
+    DETACH_FROM = 256,  /* members: fewer are removed one by one */
+    GROUPS_A_VISIT = 4, /* of RANK_COLLECT members */
+};
 
 /* Drop so many from this rank on, at most GROUP: their part of the table is fetched together. */
 static void large_drop_some(struct zset *z, uint64_t rank, int count)
@@ -148,6 +168,56 @@ static void large_drop_some(struct zset *z, uint64_t rank, int count)
     }
     for (int i = 0; i < count; i++)
         large_drop(z, members[i], hashes[i]);
+}
+
+/* -- what was detached ------------------------------------------------------------------------- */
+
+static bool is_live(const struct zset *z, const struct ranked *m)
+{
+    return __builtin_expect(z->due == DEADLINE_NONE, 1) || ranktree_holds(&z->order, m);
+}
+
+/* End some of the remains. A new member may have taken their place in the table. */
+static void end_some(struct zset *z, int count, struct ranked **remains)
+{
+    uint64_t hashes[RANK_COLLECT];
+    for (int i = 0; i < count; i++)
+        __builtin_prefetch(remains[i]);
+    for (int i = 0; i < count; i++) {
+        hashes[i] = dict_hash(ranked_name(remains[i]));
+        dict_prefetch_bucket(&z->members, hashes[i]);
+    }
+    for (int i = 0; i < count; i++) {
+        struct bytes name = ranked_name(remains[i]);
+        if (dict_find(&z->members, name, hashes[i]) == remains[i])
+            dict_remove(&z->members, name, hashes[i]);
+        ranked_destroy(remains[i]);
+    }
+}
+
+int64_t zset_due(const struct entry *e)
+{
+    return is_small(e) ? DEADLINE_NONE : large_of(e)->due;
+}
+
+/* The visit has taken the set's record out of the index: it is filed again, or forgotten. */
+void zset_visit(struct keyspace *ks, int db, struct entry *e)
+{
+    struct zset *z = large_of(e);
+    struct ranked *remains[RANK_COLLECT];
+    struct expiry *index = &ks->dbs[db].inner_expiry;
+    for (int groups = 0; groups < GROUPS_A_VISIT; groups++)
+        end_some(z, ranktree_collect(&z->order, remains), remains);
+    expiry_drop(index, z->due);
+    if (z->order.detached > 0)
+        expiry_add(index, dict_hash(entry_key(e)), z->due);
+    else
+        z->due = DEADLINE_NONE;
+}
+
+bool zset_is_member(const struct entry *e, const struct ranked *m)
+{
+    return is_live(large_of(e), m);
 }
 
 static void value_destroy(void *value, enum value_encoding form)
@@ -177,9 +247,10 @@ bool zset_find(const struct entry *e, struct bytes name, struct zset_place *out)
     } else {
         out->hash = dict_hash(name);
         struct ranked *m = dict_find(&large_of(e)->members, name, out->hash);
-        out->at = m;
-        if (m != NULL)
+        if (m != NULL && is_live(large_of(e), m)) {
+            out->at = m;
             out->score = m->score;
+        }
     }
     return out->at != NULL;
 }
@@ -436,6 +507,21 @@ void zset_remove_ranks(const struct zset_at *at, uint64_t rank, uint64_t count)
     }
 }
 
+void zset_remove_span(struct keyspace *ks, int db, struct entry *e, uint64_t rank, uint64_t count)
+{
+    if (is_small(e) || count < DETACH_FROM || undo_is_open(ks->undo)) {
+        struct zset_at at = zset_in(ks, e);
+        zset_remove_ranks(&at, rank, count);
+        return;
+    }
+    struct zset *z = large_of(e);
+    ranktree_detach(&z->order, rank, count);
+    if (z->due == DEADLINE_NONE) {
+        z->due = ks->now_ms;
+        expiry_add(&ks->dbs[db].inner_expiry, dict_hash(entry_key(e)), z->due);
+    }
+}
+
 /* -- building ---------------------------------------------------------------------------------- */
 
 void zset_builder_init(struct zset_builder *b)
@@ -505,6 +591,7 @@ struct entry *zset_builder_finish(struct zset_builder *b, const struct limits *l
     } else {
         struct zset *z = mem_alloc(sizeof *z);
         z->members = b->members;
+        z->due = DEADLINE_NONE;
         ranktree_init(&z->order);
         for (size_t i = 0; i < count; i++)
             ranktree_insert(&z->order, all[i]);
@@ -534,7 +621,7 @@ void zset_free_value(struct entry *e)
 
 uint64_t zset_free_effort(const struct entry *e)
 {
-    return is_small(e) ? 1 : zset_count(e);
+    return is_small(e) ? 1 : large_of(e)->order.count + large_of(e)->order.detached;
 }
 
 size_t zset_memory(const struct entry *e, uint64_t samples)
@@ -552,6 +639,7 @@ size_t zset_memory(const struct entry *e, uint64_t samples)
     struct rank_cursor c = ranktree_seek(&z->order, 0);
     for (; looked < samples; looked++, rank_cursor_next(&c))
         members += ranked_memory(rank_cursor_get(&c));
+    count += z->order.detached;
     return size + (size_t)((double)members / (double)looked * (double)count);
 }
 
@@ -603,12 +691,14 @@ void zset_check(const struct entry *e)
     struct zset *z = large_of(e);
     ranktree_check(&z->order);
     dict_check(&z->members);
-    check(z->members.count == z->order.count);
+    check((z->due == DEADLINE_NONE) == (z->order.detached == 0));
+    uint64_t live = 0;
     struct dict_iter it;
     dict_iter_begin(&it, &z->members);
     for (struct ranked *m; (m = dict_iter_next(&it)) != NULL;)
-        ranktree_rank(&z->order, m);
+        live += ranktree_holds(&z->order, m);
     dict_iter_end(&it);
+    check(live == z->order.count && z->members.count <= live + z->order.detached);
 }
 
 uint64_t zset_print(const struct keyspace *ks, const struct entry *e, struct bytes member)

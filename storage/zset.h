@@ -66,8 +66,10 @@ struct zset_iter {
 void zset_iter_begin(struct zset_iter *it, const struct entry *e, uint64_t rank, bool backwards);
 bool zset_iter_next(struct zset_iter *it, struct zset_item *out);
 
-/* The table of a large set, for scanning; NULL of a small one. Its entries are struct ranked. */
+/* The table of a large set, for scanning; NULL of a small one. Its entries are struct ranked, of
+ * which some may have been removed: zset_is_member() says. */
 struct dict *zset_dict(const struct entry *e);
+bool zset_is_member(const struct entry *e, const struct ranked *m);
 
 /* -- changing ---------------------------------------------------------------------------------- */
 
@@ -80,6 +82,11 @@ void zset_put(const struct zset_at *at, const struct zset_place *place, double s
 void zset_remove(const struct zset_at *at, const struct zset_place *place);
 /* Remove so many members from this rank on; they are there. */
 void zset_remove_ranks(const struct zset_at *at, uint64_t rank, uint64_t count);
+
+/* The same of a set that is in this database, in time that does not grow with the count: many
+ * members of a large set leave the order at once, and the table bit by bit when the set is visited.
+ */
+void zset_remove_span(struct keyspace *ks, int db, struct entry *e, uint64_t rank, uint64_t count);
 
 /* -- building ---------------------------------------------------------------------------------- */
 
@@ -105,6 +112,10 @@ const unsigned char *zset_listpack(const struct entry *e);
 void zset_free_value(struct entry *e);
 uint64_t zset_free_effort(const struct entry *e);
 size_t zset_memory(const struct entry *e, uint64_t samples);
+/* Since when members wait to be ended; DEADLINE_NONE if none do. */
+int64_t zset_due(const struct entry *e);
+/* End some of them. */
+void zset_visit(struct keyspace *ks, int db, struct entry *e);
 struct entry *zset_copy(const struct entry *e, struct bytes key, int64_t deadline);
 uint64_t zset_print(const struct keyspace *ks, const struct entry *e, struct bytes member);
 /* Debug: abort at the first lie inside. */

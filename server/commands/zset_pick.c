@@ -28,7 +28,6 @@ void zset_pop(struct reply *r, struct keyspace *ks, int db, struct key key, stru
               enum zset_end end, uint64_t count, bool nested)
 {
     uint64_t all = zset_count(e);
-    struct zset_at at = zset_in(ks, e);
     struct zset_iter it;
     struct zset_item item;
     if (count > all)
@@ -40,7 +39,7 @@ void zset_pop(struct reply *r, struct keyspace *ks, int db, struct key key, stru
         reply_bulk(r, item.name);
         reply_double(r, item.score);
     }
-    zset_remove_ranks(&at, end == ZSET_MIN ? 0 : all - count, count);
+    zset_remove_span(ks, db, e, end == ZSET_MIN ? 0 : all - count, count);
     zset_shrunk(ks, db, key, e, end == ZSET_MIN ? "zpopmin" : "zpopmax");
 }
 
@@ -262,6 +261,7 @@ static void cmd_zrandmember(struct call *call)
  */
 struct found_members {
     const struct scan *scan;
+    const struct entry *zset;
     const struct ranked **members; /* owned */
     size_t count, room;
 };
@@ -270,7 +270,7 @@ static void visit_member(void *entry, void *context)
 {
     struct found_members *found = context;
     const struct ranked *m = entry;
-    if (!scan_matches(found->scan, ranked_name(m)))
+    if (!scan_matches(found->scan, ranked_name(m)) || !zset_is_member(found->zset, m))
         return;
     if (found->count == found->room) {
         found->room = found->room > 0 ? 2 * found->room : 16;
@@ -280,10 +280,10 @@ static void visit_member(void *entry, void *context)
 }
 
 /* Redis writes the scores of a large set with 17 digits here. */
-static void scan_table(struct call *call, struct dict *members, struct scan *s)
+static void scan_table(struct call *call, const struct entry *e, struct scan *s)
 {
-    struct found_members found = {.scan = s};
-    scan_dict(s, members, visit_member, &found);
+    struct found_members found = {.scan = s, .zset = e};
+    scan_dict(s, zset_dict(e), visit_member, &found);
     char cursor[NUMBER_TEXT_MAX];
     reply_array(call->reply, 2);
     reply_bulk(call->reply, bytes_of(cursor, number_format_u64(cursor, s->cursor)));
@@ -335,7 +335,7 @@ static void cmd_zscan(struct call *call)
     if (!scan_parse_or_reply(call, 2, 0, &s))
         return;
     if (zset_dict(e) != NULL)
-        scan_table(call, zset_dict(e), &s);
+        scan_table(call, e, &s);
     else
         scan_small(call, e, &s);
 }

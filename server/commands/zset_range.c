@@ -288,8 +288,7 @@ static void remove_range(struct call *call, enum range_kind kind, const char *ev
         return;
     struct span span = span_of(e, &r);
     if (span.count > 0) {
-        struct zset_at at = zset_in(call->keys, e);
-        zset_remove_ranks(&at, span.first, span.count);
+        zset_remove_span(call->keys, call->db, e, span.first, span.count);
         zset_shrunk(call->keys, call->db, call_key(call, 1), e, event);
     }
     reply_int(call->reply, (int64_t)span.count);

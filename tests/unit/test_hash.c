@@ -232,7 +232,7 @@ static void test_model(void **state)
         keyspace_check(ks);
         keyspace_remove(ks, 0, at.key, false);
     }
-    assert_int_equal(ks->dbs[0].field_expiry.keys, 0);
+    assert_int_equal(ks->dbs[0].inner_expiry.keys, 0);
     keyspace_destroy(ks);
 }
 
@@ -254,10 +254,10 @@ static void test_dead_fields_go(void **state)
         if (i < 10)
             hash_set(&small, n, n, NULL, START + 500);
     }
-    assert_int_equal(ks->dbs[0].field_expiry.keys, 2);
+    assert_int_equal(ks->dbs[0].inner_expiry.keys, 2);
     ks->now_ms = START + 600;
     int calls = 0;
-    while (hash_expire_due(ks, 4))
+    while (keyspace_visit_due(ks, 4))
         assert_true(calls++ < 1000);
     check_all(ks);
     assert_null(keyspace_find(ks, 0, small.key)); /* its last field took it along */
@@ -265,10 +265,10 @@ static void test_dead_fields_go(void **state)
     assert_true(left >= 1000 + 800 &&
                 left <= 1000 + 800 + 40); /* the present tick of the wheel may wait */
     ks->now_ms = START + 2000;
-    while (hash_expire_due(ks, 4))
+    while (keyspace_visit_due(ks, 4))
         ;
     assert_int_equal(hash_count(at.e), 1000);
-    assert_int_equal(ks->dbs[0].field_expiry.keys, 0);
+    assert_int_equal(ks->dbs[0].inner_expiry.keys, 0);
     assert_int_equal(ks->expired_fields, 2010);
     check_all(ks);
     keyspace_destroy(ks);
@@ -302,7 +302,7 @@ static void add_line(struct picture *p, int db, const struct entry *e, const str
             snprintf(line + len, 3, "%02x", (unsigned char)f->value.ptr[i]);
         line[len] = '\0';
     } else {
-        snprintf(line + len, room - (size_t)len, " due %lld", (long long)hash_due(e));
+        snprintf(line + len, room - (size_t)len, " due %lld", (long long)value_due(e));
     }
     p->lines[p->count++] = line;
 }
@@ -446,7 +446,7 @@ static void test_sections_are_taken_back(void **state)
             assert_int_equal(ks->dirty, dirty);
         } else {
             undo_commit(ks, section);
-            while (random_below(2) && hash_expire_due(ks, 3))
+            while (random_below(2) && keyspace_visit_due(ks, 3))
                 ;
         }
         picture_end(&before);

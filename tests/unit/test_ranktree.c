@@ -1,6 +1,6 @@
 /*
  * test_ranktree.c - the counted tree against a sorted array: ranks, cuts, walks both ways, through
- * growing, shrinking and changes of scores.
+ * growing, shrinking and changes of scores, and with whole ranges taken out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -157,6 +157,66 @@ static void test_against_an_array(void **state)
     ranktree_fini(&t);
 }
 
+/* Bring in what was detached; each member comes once, and none that the model holds. */
+static void collect_some(struct ranktree *t, const struct model *m, int calls)
+{
+    struct ranked *out[RANK_COLLECT];
+    while (calls-- > 0) {
+        uint64_t before = t->detached;
+        int count = ranktree_collect(t, out);
+        assert_int_equal(t->detached, before - (uint64_t)count);
+        for (int i = 0; i < count; i++) {
+            size_t at = place_of(m, out[i]);
+            assert_true(at == m->count || m->members[at] != out[i]);
+            assert_false(ranktree_holds(t, out[i]));
+            ranked_destroy(out[i]);
+        }
+    }
+}
+
+static void detach_some(struct ranktree *t, struct model *m)
+{
+    size_t rank = random_below(m->count), most = m->count - rank;
+    if (random_below(8) == 0)
+        rank = 0;
+    size_t count = random_below(4) == 0 ? m->count - rank : 1 + random_below(most);
+    if (random_below(2) && count > 200)
+        count = 1 + random_below(200);
+    ranktree_detach(t, rank, count);
+    m->count -= count;
+    memmove(m->members + rank, m->members + rank + count, (m->count - rank) * sizeof *m->members);
+}
+
+static void test_ranges_detached(void **state)
+{
+    (void)state;
+    uint64_t seed = random_u64(), serial = 0;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    random_seed(seed);
+    struct ranktree t;
+    static struct model m;
+    m.count = 0;
+    ranktree_init(&t);
+    for (int i = 0; i < 1500; i++) {
+        for (int j = (int)random_below(i % 20 == 0 ? 4000 : 300); j > 0; j--)
+            change(&t, &m, &serial, true);
+        if (m.count > 0)
+            detach_some(&t, &m);
+        ranktree_check(&t);
+        assert_int_equal(t.count, m.count);
+        assert_walk(&t, &m);
+        assert_cuts(&t, &m);
+        collect_some(&t, &m, (int)random_below(12));
+        for (size_t at = 0; at < m.count; at += 1 + m.count / 50)
+            assert_true(ranktree_holds(&t, m.members[at]));
+    }
+    collect_some(&t, &m, 10000);
+    assert_int_equal(t.detached, 0);
+    for (size_t i = 0; i < m.count; i++)
+        ranked_destroy(m.members[i]);
+    ranktree_fini(&t);
+}
+
 /* Members that come in order fill the leaves; in reverse order they need at most twice as many. */
 static void test_order_of_arrival(void **state)
 {
@@ -215,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_an_array),
+        cmocka_unit_test(test_ranges_detached),
         cmocka_unit_test(test_order_of_arrival),
         cmocka_unit_test(test_names),
     };

@@ -2,6 +2,7 @@
  * test_zset.c - sorted sets against a sorted array, through both forms; sections of random changes
  * taken back at every position; what they take.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -301,6 +302,132 @@ static void test_cost_of_a_section(void **state)
     keyspace_destroy(ks);
 }
 
+/* -- many removed at once ---------------------------------------------------------------------- */
+
+enum { MANY_NAMES = 2000 };
+
+/* scores[i] is NAN where member i is not in the set. Score and name have the same order. */
+static void assert_many(const struct entry *e, const double *scores)
+{
+    struct zset_place place;
+    uint64_t count = 0;
+    char name[20];
+    for (int i = 0; i < MANY_NAMES; i++) {
+        struct bytes text = bytes_of(name, (size_t)snprintf(name, sizeof name, "%06d", i));
+        assert_int_equal(zset_find(e, text, &place), !isnan(scores[i]));
+        if (isnan(scores[i]))
+            continue;
+        assert_true(place.score == scores[i]);
+        assert_int_equal(zset_rank(e, &place), count++);
+    }
+    assert_int_equal(zset_count(e), count);
+    zset_check(e);
+}
+
+static void remove_span(struct keyspace *ks, struct entry *e, double *scores)
+{
+    uint64_t all = zset_count(e);
+    if (all < 2)
+        return;
+    uint64_t rank = random_below(all), count = 1 + random_below(all - rank), seen = 0;
+    zset_remove_span(ks, 0, e, rank, count);
+    for (int i = 0; i < MANY_NAMES; i++) {
+        if (isnan(scores[i]))
+            continue;
+        if (seen >= rank && seen < rank + count)
+            scores[i] = NAN;
+        seen++;
+    }
+}
+
+static void put_or_remove_one(struct keyspace *ks, struct entry *e, double *scores)
+{
+    struct zset_at at = zset_in(ks, e);
+    struct zset_place place;
+    char name[20];
+    int i = (int)random_below(MANY_NAMES);
+    bool found =
+        zset_find(e, bytes_of(name, (size_t)snprintf(name, sizeof name, "%06d", i)), &place);
+    if (found && random_below(4) == 0) {
+        zset_remove(&at, &place);
+        scores[i] = NAN;
+    } else {
+        scores[i] = i + (double)random_below(100) / 200;
+        zset_put(&at, &place, scores[i]);
+    }
+}
+
+static struct entry *many_key(struct keyspace *ks)
+{
+    return keyspace_find(ks, 0, key_of(bytes_of_text("k")));
+}
+
+/* A section over a set with remains, taken back or not. */
+static void section_over_remains(struct keyspace *ks, double *scores)
+{
+    double before[MANY_NAMES];
+    memcpy(before, scores, sizeof before);
+    struct undo_section section = undo_begin(ks);
+    for (int i = (int)random_below(300); i > 0; i--)
+        put_or_remove_one(ks, many_key(ks), scores);
+    if (random_below(2))
+        remove_span(ks, many_key(ks), scores);
+    struct key k = key_of(bytes_of_text("k")), other = key_of(bytes_of_text("other"));
+    uint64_t what = random_below(4);
+    if (what == 0)
+        keyspace_move(ks, 0, many_key(ks), k.hash, 0, other);
+    else if (what == 1)
+        keyspace_remove(ks, 0, k, false);
+    else if (what == 2)
+        keyspace_flush(ks, 0, false);
+    if (what < 3 || random_below(2)) {
+        undo_rollback(ks, section);
+        memcpy(scores, before, sizeof before);
+    } else {
+        undo_commit(ks, section);
+    }
+}
+
+static void test_many_removed_at_once(void **state)
+{
+    (void)state;
+    seed_random();
+    struct keyspace *ks = keyspace_create(1);
+    struct key key = key_of(bytes_of_text("k"));
+    double scores[MANY_NAMES];
+    ks->now_ms = 1000000;
+    for (int i = 0; i < MANY_NAMES; i++)
+        scores[i] = NAN;
+    keyspace_add(ks, 0, zset_create(&ks->limits, key.name, MANY_NAMES, 5), key.hash);
+    for (int round = 0; round < 300; round++) {
+        for (int i = (int)random_below(1500); i > 0; i--)
+            put_or_remove_one(ks, many_key(ks), scores);
+        for (int i = (int)random_below(3); i > 0; i--)
+            remove_span(ks, many_key(ks), scores);
+        if (random_below(3) == 0)
+            section_over_remains(ks, scores);
+        struct entry *copy = zset_copy(many_key(ks), bytes_of_text("copy"), DEADLINE_NONE);
+        assert_many(copy, scores);
+        value_end(copy);
+        assert_many(many_key(ks), scores);
+        keyspace_check(ks);
+        ks->now_ms += (int64_t)random_below(40);
+        for (int i = (int)random_below(6); i > 0; i--)
+            keyspace_visit_due(ks, 2);
+    }
+    ks->now_ms += 1000;
+    while (keyspace_visit_due(ks, 8))
+        ;
+    assert_true(zset_due(many_key(ks)) == DEADLINE_NONE);
+    assert_int_equal(ks->dbs[0].inner_expiry.keys, 0);
+    assert_many(many_key(ks), scores);
+    if (zset_count(many_key(ks)) < 300)
+        for (int i = 0; i < 2000; i++)
+            put_or_remove_one(ks, many_key(ks), scores);
+    zset_remove_span(ks, 0, many_key(ks), 0, zset_count(many_key(ks)));
+    keyspace_destroy(ks);
+}
+
 /* -- building and sizes ------------------------------------------------------------------------ */
 
 static void test_building(void **state)
@@ -363,11 +490,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_a_model),
-        cmocka_unit_test(test_sections_taken_back),
-        cmocka_unit_test(test_cost_of_a_section),
-        cmocka_unit_test(test_building),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_against_a_model),   cmocka_unit_test(test_sections_taken_back),
+        cmocka_unit_test(test_cost_of_a_section), cmocka_unit_test(test_many_removed_at_once),
+        cmocka_unit_test(test_building),          cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
