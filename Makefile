@@ -109,19 +109,27 @@ bench: all ## side by side with redis-server: bench/results.md and its chart (AR
 
 # Fuzzing (clang): each target for FUZZ_SECONDS; what it has learnt stays in the build folder.
 FUZZ_SECONDS ?= 60
-FUZZED := $(wildcard base/*.c protocol/*.c)
+FUZZED := $(wildcard base/*.c protocol/*.c storage/*.c storage/snapshot/*.c)
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED) $(HEADERS)
 	@mkdir -p $(@D)
 	clang $(BASE) -UREDOUBT_JEMALLOC -O1 $(WARN) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -o $@ $< $(FUZZED) -lxxhash -luv -lm
+		-fno-sanitize-recover=undefined -o $@ $< $(FUZZED) -lxxhash -llzf -luv -lm
+
+fuzz: fuzz-request fuzz-restore ## what reads requests and dumps, fed with anything (clang): FUZZ_SECONDS=60
 
 # The seed holds a bulk so large that it is supplied from outside of the parser's input.
-fuzz: $(BUILD)/fuzz/fuzz_request ## the request parser fed with anything (clang): FUZZ_SECONDS=60
+fuzz-request: $(BUILD)/fuzz/fuzz_request
 	@mkdir -p $<.corpus
 	@printf '\001\310\310\012\310*2\r\n$$4\r\necho\r\n$$40000\r\n%040000d\r\n' 0 >$<.corpus/large
 	$< -dict=tests/fuzz/request.dict -max_len=90000 -max_total_time=$(FUZZ_SECONDS) \
 		-artifact_prefix=$<. $<.corpus
+
+# The seeds are values as all ages of Redis wrote them.
+fuzz-restore: $(BUILD)/fuzz/fuzz_restore
+	@mkdir -p $<.corpus
+	@$(PYTHON) tests/payloads.py $<.corpus
+	$< -max_len=4096 -rss_limit_mb=1024 -malloc_limit_mb=64 -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$<. $<.corpus
 
 # Lines that the unit and integration tests reach, by file, the least covered first.
 COVERED := $(BUILD)/coverage
@@ -183,4 +191,4 @@ ifneq ($(filter clean,$(MAKECMDGOALS)),)
 endif
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all always run check units unit bench fuzz coverage lint format install uninstall clean help
+.PHONY: all always run check units unit bench fuzz fuzz-request fuzz-restore coverage lint format install uninstall clean help

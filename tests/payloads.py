@@ -1,8 +1,11 @@
 """Dump payloads made by hand, as Redis of all ages wrote them: from the documentation of the format, not with a server.
 
-What is packed here is packed as those servers did it: strings that are integers as integers.
+What is packed here is packed as those servers did it: strings that are integers as integers. As a program it writes a
+file for each kind of value into a folder, the seeds of the fuzzer.
 """
+import os
 import struct
+import sys
 
 CRC_POLYNOMIAL = 0x95ac9329ac4bc9b5
 
@@ -237,3 +240,35 @@ def listpack_ex_hash(fields):
 
 def listpack_ex_hash_rc(fields):
     return b'\x17' + string(listpack(flat((n, v, b'%d' % due) for n, v, due in fields)))
+
+
+def samples():
+    """A small value of each kind, as (name, body)."""
+    words = [b'', b'a', b'12', b'13', b'-128', b'300', b'-70000', b'9000000000', b'007', b'word' * 20, b'w' * 300]
+    fields = [(w, words[-1 - i]) for i, w in enumerate(words)]
+    dying = [(n, v, 2 * 10 ** 12 + i if i % 3 else 0) for i, (n, v) in enumerate(fields)]
+    scored = [(w, float(i)) for i, w in enumerate(words)]
+    yield 'string', b'\x00' + string(b'text')
+    yield 'int', b'\x00' + dumped_int(-70000)
+    yield 'compressed', b'\x00\xc3\x05\x19\x00a\xe0\x0f\x00'
+    for make in (plain_list, ziplist_list, plain_set, listpack_set):
+        yield make.__name__, make(words)
+    yield 'quicklist', quicklist([words, words])
+    yield 'quicklist2', quicklist2([words, b'plain', words])
+    for width in (6, 20, 40):
+        yield 'intset_set_%d' % width, intset_set([-2 ** width, 0, 1, 2 ** width])
+    for make in (old_zset, zset2, ziplist_zset, listpack_zset):
+        yield make.__name__, make(scored)
+        yield make.__name__ + '_small', make(scored[:5])
+    for make in (plain_hash, zipmap_hash, ziplist_hash, listpack_hash):
+        yield make.__name__, make(fields)
+        yield make.__name__ + '_small', make(fields[:5])
+    for make in (metadata_hash, metadata_hash_rc, listpack_ex_hash, listpack_ex_hash_rc):
+        yield make.__name__, make(dying)
+        yield make.__name__ + '_small', make(dying[:5])
+
+
+if __name__ == '__main__':
+    for name, body in samples():
+        with open(os.path.join(sys.argv[1], name), 'wb') as out:
+            out.write(body)
