@@ -9,6 +9,7 @@
 #include "storage/hash.h"
 #include "storage/list.h"
 #include "storage/set.h"
+#include "storage/stream_group.h"
 #include "storage/string.h"
 #include "storage/zset.h"
 
@@ -95,10 +96,49 @@ static void mix_list(struct digest *d, const struct entry *e)
     list_iter_end(&it);
 }
 
+static void mix_id(struct digest *d, struct stream_id id)
+{
+    digest_mix(d, bytes_of(&id, sizeof id));
+}
+
+/* Who has what pending counts; when that was does not. */
+static void mix_group(struct digest *d, const struct stream_group *g)
+{
+    digest_mix(d, g->name);
+    mix_id(d, g->last_id);
+    for (uint32_t i = 0; i < g->consumers.count; i++) {
+        const struct stream_consumer *c = stream_consumer_at(g, i);
+        struct idcursor at = idtree_first(&c->pending);
+        digest_mix(d, c->name);
+        for (; at.node != NULL; idcursor_next(&at))
+            mix_id(d, idcursor_id(&at));
+    }
+}
+
+static void mix_stream(struct digest *d, const struct entry *e)
+{
+    const struct stream *s = stream_of(e);
+    struct stream_iter it;
+    struct stream_item item;
+    struct stream_pair pair;
+    stream_iter_begin(&it, s, STREAM_ID_MIN, STREAM_ID_MAX, false);
+    while (stream_iter_next(&it, &item)) {
+        mix_id(d, item.id);
+        for (uint64_t i = 0; i < item.pairs; i++) {
+            stream_iter_pair(&it, &pair);
+            digest_mix(d, pair.field);
+            digest_mix(d, pair.value);
+        }
+    }
+    mix_id(d, s->facts.last_id);
+    for (uint32_t i = 0; i < s->groups.count; i++)
+        mix_group(d, stream_group_at(s, i));
+}
+
 /* How a type's value is folded in. A value type adds its row here. */
 static void (*const mix_value[TYPE_COUNT])(struct digest *d, const struct entry *e) = {
     [TYPE_STRING] = mix_string, [TYPE_LIST] = mix_list, [TYPE_SET] = mix_set,
-    [TYPE_ZSET] = mix_zset,     [TYPE_HASH] = mix_hash,
+    [TYPE_ZSET] = mix_zset,     [TYPE_HASH] = mix_hash, [TYPE_STREAM] = mix_stream,
 };
 
 struct digest digest_value(const struct entry *e)

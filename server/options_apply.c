@@ -109,6 +109,8 @@ static bool apply_limits(struct server *s, struct option_error *error)
     limits->set_listpack_value = (uint64_t)s->opt.set_max_listpack_value;
     limits->zset_listpack_entries = (uint64_t)s->opt.zset_max_listpack_entries;
     limits->zset_listpack_value = (uint64_t)s->opt.zset_max_listpack_value;
+    limits->stream_node_bytes = (uint64_t)s->opt.stream_node_max_bytes;
+    limits->stream_node_entries = (uint64_t)s->opt.stream_node_max_entries;
     limits->list.fill = (int32_t)s->opt.list_max_listpack_size;
     limits->list.depth = (uint32_t)s->opt.list_compress_depth;
     return true;
@@ -264,6 +266,8 @@ static const struct {
     {OPTION_set_max_listpack_value, apply_limits, false},
     {OPTION_zset_max_listpack_entries, apply_limits, false},
     {OPTION_zset_max_listpack_value, apply_limits, false},
+    {OPTION_stream_node_max_bytes, apply_limits, false},
+    {OPTION_stream_node_max_entries, apply_limits, false},
     {OPTION_list_max_listpack_size, apply_limits, false},
     {OPTION_list_compress_depth, apply_limits, false},
     {OPTION_slowlog_log_slower_than, apply_thresholds, true},

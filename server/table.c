@@ -33,6 +33,7 @@
     X(bitmap_commands)                                                                             \
     X(bitfield_commands)                                                                           \
     X(hyperloglog_commands)                                                                        \
+    X(stream_commands)                                                                             \
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \

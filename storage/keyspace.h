@@ -88,6 +88,7 @@ struct limits {
     uint64_t set_intset_entries;                         /* set-max-intset-entries */
     uint64_t set_listpack_entries, set_listpack_value;   /* set-max-listpack-* */
     uint64_t zset_listpack_entries, zset_listpack_value; /* zset-max-listpack-* */
+    uint64_t stream_node_bytes, stream_node_entries;     /* stream-node-max-*; 0: without end */
     struct list_limits list;
 };
 
@@ -163,6 +164,12 @@ void keyspace_swap(struct keyspace *ks, int a, int b);
  * section all of that waits until the section closes well. */
 void keyspace_changed(struct keyspace *ks, int db, struct bytes key, enum event_class class,
                       const char *event);
+/* The command changed what WATCH does not look at: the groups of a stream. Counts, tells the event
+ * unless it is NULL; wakes: those who wait for the key look again. */
+void keyspace_changed_aside(struct keyspace *ks, int db, struct bytes key, enum event_class class,
+                            const char *event, bool wakes);
+/* So many changes more, of which nobody is told. */
+void keyspace_count(struct keyspace *ks, uint64_t changes);
 /* Only the notification (an event beyond the change itself: "expire" after "set"). */
 void keyspace_event(struct keyspace *ks, int db, struct bytes key, enum event_class class,
                     const char *event);

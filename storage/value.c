@@ -6,6 +6,7 @@
 #include "storage/hash.h"
 #include "storage/list.h"
 #include "storage/set.h"
+#include "storage/stream.h"
 #include "storage/string.h"
 #include "storage/zset.h"
 
@@ -54,11 +55,18 @@ static const struct value_ops zset_ops = {
     .visit = zset_visit,
 };
 
+static const struct value_ops stream_ops = {
+    .end = stream_free_value,
+    .effort = stream_free_effort,
+    .memory = stream_memory,
+    .copy = stream_copy,
+};
+
 const struct value_ops *value_ops(enum value_type type)
 {
     static const struct value_ops *const rows[TYPE_COUNT] = {
         [TYPE_STRING] = &string_ops, [TYPE_LIST] = &list_ops, [TYPE_SET] = &set_ops,
-        [TYPE_ZSET] = &zset_ops,     [TYPE_HASH] = &hash_ops,
+        [TYPE_ZSET] = &zset_ops,     [TYPE_HASH] = &hash_ops, [TYPE_STREAM] = &stream_ops,
     };
     return rows[type];
 }

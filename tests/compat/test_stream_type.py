@@ -1,0 +1,149 @@
+"""Random commands about streams (the type) to Debian's Redis and to us: the replies are the same bytes.
+
+Ids are small numbers or lie far in the future, so that no clock shows. Left out: what 7.4 has and 7.0 has not ('+' of
+XREAD, when consumers were active), consumers that only 7.4 creates (XCLAIM and XAUTOCLAIM that claim nothing), times,
+and how many nodes Redis's radix tree has. SEED=n repeats a run, COMMANDS=n makes it longer or shorter.
+"""
+import os
+import random
+import unittest
+
+import test_streams as streams
+from servers import IS_REDOUBT, REDIS, REDOUBT, Server
+from wire import Wire, value
+
+SEED = int(os.environ.get('SEED', random.randrange(10 ** 9)))
+COMMANDS = int(os.environ.get('COMMANDS', 20000))
+BATCH = 50
+
+STREAMS = ['a', 'b', 'c']
+KEYS = [*STREAMS, *STREAMS, *STREAMS, 'string', 'none']  # 'far' only grows: its last id is in the future
+FUTURE = 10 ** 16
+BAD_IDS = ['', 'x', '-', '+', '1-x', '1-2-3', '(1', '(', '5-', '-5', '1--5', '+5', ' 5', '05-007', '1-1 ', '>', '$', '1-*',
+           2 ** 64, f'{2 ** 64 - 1}-{2 ** 64 - 1}', f'0-{2 ** 64}', '9' * 130]
+COUNTS = [1, 2, 3, 10, 100, 0, -1, -2 ** 63, 2 ** 63 - 1, 'x', '', 2 ** 64]
+
+
+def an_id(rng, bad=0.03):
+    if rng.random() < bad:
+        return rng.choice(BAD_IDS)
+    ms = rng.randint(0, 40)
+    return ms if rng.random() < 0.4 else '%d-%d' % (ms, rng.randint(0, 5))
+
+
+def new_id(rng):
+    kind = rng.random()
+    if kind < 0.25:
+        return '%d-*' % rng.randint(0, 60)
+    return an_id(rng) if kind < 0.8 else '%d-%d' % (rng.randint(10, 60), rng.randint(0, 9))
+
+
+def bound(rng, open_end):
+    return rng.choice([open_end, open_end, an_id(rng), an_id(rng), '(%s' % an_id(rng)])
+
+
+def options(rng, chance, *words):
+    chosen = [w if isinstance(w, list) else [w] for w in words if rng.random() < chance]
+    return [word for group in chosen for word in group]
+
+
+def text(rng):
+    return rng.choice(['f', 'g', '', rng.randint(-300, 300), rng.randint(-10 ** 12, 10 ** 12), 'x' * rng.randint(1, 80), '007'])
+
+
+def pairs(rng):
+    if rng.random() < 0.6:
+        return ['f', text(rng)]
+    return [text(rng) for _ in range(2 * rng.randint(1, 3))]
+
+
+def trim(rng):
+    words = rng.choice([['MAXLEN'], ['MINID'], ['maxlen']])
+    words += rng.choice([[], [], ['='], ['~']])
+    words.append(an_id(rng, 0.1) if words[0] == 'MINID' else rng.choice([rng.randint(0, 30), rng.choice(COUNTS)]))
+    return words + options(rng, 0.2, ['LIMIT', rng.choice([*COUNTS, 4, 7])])
+
+
+def noise(rng, words):
+    """Rarely, one word too many, too few, or another one."""
+    kind = rng.random()
+    if kind < 0.96 or len(words) < 3 or words[1] in ('far', 'kept') or words[0] == 'XSETID':
+        return words
+    at = rng.randrange(1, len(words))
+    return words[:at] + (['what'] if kind < 0.98 else []) + words[at + (kind < 0.985):]
+
+
+def entries_command(rng):
+    key = rng.choice(KEYS)
+    return noise(rng, rng.choice([
+        lambda: ['XADD', key, *options(rng, 0.1, 'NOMKSTREAM'), *(trim(rng) if rng.random() < 0.1 else []), new_id(rng), *pairs(rng)],
+        lambda: ['XADD', key, new_id(rng), *pairs(rng)],
+        lambda: ['XADD', key, '%d-*' % rng.randint(0, 60), *pairs(rng)],
+        lambda: ['XADD', 'far', *(trim(rng) if rng.random() < 0.1 else []), rng.choice(['*', '*', FUTURE + 1]), *pairs(rng)],
+        lambda: ['XLEN', key],
+        lambda: ['XRANGE', key, bound(rng, '-'), bound(rng, '+'), *options(rng, 0.3, ['COUNT', rng.choice(COUNTS)])],
+        lambda: ['XREVRANGE', key, bound(rng, '+'), bound(rng, '-'), *options(rng, 0.3, ['COUNT', rng.choice(COUNTS)])],
+        lambda: ['XDEL', key, *[an_id(rng) for _ in range(rng.randint(1, 4))]],
+        lambda: ['XDEL', key, *[an_id(rng, 0) for _ in range(rng.randint(1, 8))]],
+        lambda: ['XTRIM', key, *trim(rng)] if rng.random() < 0.5 else ['XLEN', key],
+        lambda: setid(rng),
+        lambda: ['XADD', 'kept', new_id(rng), *pairs(rng)],
+        lambda: ['XTRIM', 'kept', *trim(rng)],
+        lambda: rng.choice([['DEL', key], ['TYPE', key], ['OBJECT', 'ENCODING', key], ['SET', 'string', 'x'], ['EXPIRE', key, 10000],
+                            ['COPY', key, rng.choice(STREAMS), 'REPLACE'], ['RENAME', rng.choice(STREAMS), rng.choice(STREAMS)]]),
+    ])())
+
+
+def setid(rng):
+    """7.0 lets the last id become smaller than the largest deleted one: nothing is deleted from this stream."""
+    last = rng.randint(10, 70) if rng.random() < 0.9 else rng.choice(['', 'x', '-', '(1', '1-*', '9' * 130])
+    return ['XSETID', rng.choice(['kept', 'kept', 'kept', 'kept', 'text', 'absent']), last,
+            *options(rng, 0.3, ['ENTRIESADDED', rng.choice([*COUNTS, 50])]),
+            *options(rng, 0.3, ['MAXDELETEDID', rng.choice([rng.randint(0, 9), rng.choice(['', 'x', '-', '(1', '1-*', '9' * 130])])])]
+
+
+class StreamType(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        print(f'SEED={SEED} COMMANDS={COMMANDS}', flush=True)
+        cls.redis = cls.enterClassContext(Server(REDIS)) if REDIS is not None else None
+        cls.redoubt = cls.enterClassContext(Server(REDOUBT))
+
+    def setUp(self):
+        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.history = []
+
+    def wire(self, resp=2):
+        w = Wire(self.redoubt, resp)
+        self.addCleanup(w.close)
+        return w
+
+    def compare(self, pair, requests):
+        for words, (theirs, ours) in zip(requests, pair.pipeline(requests)):
+            self.history.append(streams.shown([str(w)[:80] for w in words]))
+            if theirs != ours:
+                self.fail(f'SEED={SEED}: after\n' + '\n'.join(self.history[-30:]) +
+                          f'\nRedis says {theirs[:1500]!r}\nbut we say {ours[:1500]!r}')
+
+    def run_streams(self, command, share=1.0):
+        if REDIS is None:
+            self.skipTest('there is no redis-server to compare with')
+        for resp, entries, size in ((2, 100, 4096), (3, 3, 4096), (2, 0, 200), (2, 5, 0)):
+            pair = streams.Pair(self.redis, self.redoubt, resp)
+            self.addCleanup(pair.close)
+            for w in pair.wires:
+                w.ask('FLUSHALL')
+                w.ask('CONFIG', 'SET', 'stream-node-max-entries', entries, 'stream-node-max-bytes', size)
+                w.ask('XADD', 'far', FUTURE, 'f', 'v')
+                w.ask('SET', 'text', 'x')
+            for _ in range(int(COMMANDS * share) // 4 // BATCH):
+                self.compare(pair, [command(self.rng) for _ in range(BATCH)])
+
+    def test_entries(self):
+        self.run_streams(entries_command)
+
+
+if __name__ == '__main__':
+    unittest.main()
