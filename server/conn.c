@@ -338,6 +338,10 @@ static void on_written(uv_write_t *req, int status)
         client_close(c->client, false);
         return;
     }
+    if (c->is_kept) {
+        c->written_unseen = c->write_len;
+        return;
+    }
     count_written(c, c->write_len);
     conn_flush(c);
 }
@@ -345,7 +349,7 @@ static void on_written(uv_write_t *req, int status)
 void conn_flush(struct conn *c)
 {
     struct client *client = c->client;
-    if (client->flags & CLIENT_CLOSE_NOW)
+    if (client->flags & CLIENT_CLOSE_NOW || c->is_kept)
         return;
     bool is_large = reply_memory(&client->reply) > REPLY_CHUNK;
     if ((is_large || client->soft_limit_since_ms != 0) && outlimit_check(client))
@@ -404,6 +408,28 @@ void client_touch_output(struct client *client)
     c->is_touched = true;
     c->next_touched = net->touched;
     net->touched = c;
+}
+
+void conn_keep(struct conn *c)
+{
+    c->is_kept = true;
+    if (!c->stopped)
+        uv_read_stop(&c->stream);
+}
+
+void conn_release(struct conn *c)
+{
+    c->is_kept = false;
+    if (!c->stopped)
+        uv_read_start(&c->stream, on_alloc, on_read);
+    if (c->written_unseen > 0)
+        count_written(c, c->written_unseen);
+    c->written_unseen = 0;
+    client_touch_output(c->client);
+    if (c->client->flags & CLIENT_CLOSE_NOW)
+        client_close(c->client, false);
+    else if (conn_has_input(c))
+        conn_mark_ready(c);
 }
 
 /* -- opening and closing ----------------------------------------------------------------------- */

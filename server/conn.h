@@ -35,6 +35,7 @@ struct conn {
     struct conn *next_ready, *next_touched, *next_closing, *next_settling;
     struct conn *prev_pushed, *next_pushed;
     bool is_ready, is_touched, is_pushed, is_closing, is_settling;
+    bool is_kept; /* its request runs a script that takes long, while the loop turns: conn_keep() */
     bool writing; /* a uv_write is under way */
     bool stopped; /* takes no more input: peer gone, protocol error, or to be closed */
     bool choked;  /* too much output waits: requests wait until it is sent */
@@ -52,7 +53,8 @@ struct conn {
     uint32_t held_count, held_next;
     uv_write_t write;
     size_t write_len;
-    char *peer, *local; /* addresses as text, when first asked for; owned */
+    size_t written_unseen; /* sent while it was kept: still part of the reply */
+    char *peer, *local;    /* addresses as text, when first asked for; owned */
 };
 
 /* The next request into list: READY with *argc arguments at the end of list, MORE when there is
@@ -74,6 +76,10 @@ void conn_trim_input(struct conn *c);
 /* If argv[i].ptr is the data of the big bulk just parsed: the blob, whose reference passes to the
  * caller. */
 struct blob *conn_take_blob(struct conn *c, const char *ptr);
+/* The loop is about to turn inside of this connection's request: neither its input nor its reply
+ * may move, so it is neither read, flushed nor closed until conn_release(). */
+void conn_keep(struct conn *c);
+void conn_release(struct conn *c);
 /* Queue for the executor. */
 void conn_mark_ready(struct conn *c);
 

@@ -17,6 +17,7 @@
 #include "server/log.h"
 #include "server/network.h"
 #include "server/outlimit.h"
+#include "server/scripts.h"
 #include "server/server.h"
 #include "server/shutdown.h"
 #include "storage/eviction.h"
@@ -103,7 +104,7 @@ static void expire_some(struct cron *c)
 static void on_slice(uv_timer_t *timer)
 {
     struct cron *c = timer->data;
-    if (c->paused)
+    if (c->paused || scripts_is_busy(c->server->scripts))
         return;
     network_turn_begins(c->server->network);
     uint64_t start = clock_ticks();
@@ -242,8 +243,8 @@ static void on_tick(uv_timer_t *timer)
 {
     struct cron *c = timer->data;
     struct server *s = c->server;
-    if (c->paused)
-        return;
+    if (c->paused || scripts_is_busy(s->scripts))
+        return; /* time stands still while a script runs */
     network_turn_begins(s->network);
     uint64_t start = clock_ticks();
     executor_refresh_time(s);

@@ -1,7 +1,7 @@
 /*
  * executor.c - batches, gates, calls.
  */
-#include "server/executor.h"
+#include "server/executor_parts.h"
 
 #include <limits.h>
 #include <math.h>
@@ -14,45 +14,21 @@
 #include "server/conn.h"
 #include "server/debug_gate.h"
 #include "server/errorstats.h"
+#include "server/executor.h"
 #include "server/latency.h"
 #include "server/log.h"
 #include "server/monitor.h"
 #include "server/network.h"
 #include "server/outlimit.h"
 #include "server/pubsub.h"
+#include "server/scripts.h"
 #include "server/server.h"
 #include "server/slowlog.h"
 #include "server/transaction.h"
 #include "storage/eviction.h"
 #include "storage/value.h"
 
-/* Requests of one batch: enough to hide memory latency, few enough for their lines to stay in the
- * first cache. */
-enum { BATCH = 32, ARGS_KEEP = 64 * 1024, EVICTION_SLICE_US = 500, HTTP_WARNING_MS = 60000 };
-
-struct request {
-    struct client *client;
-    struct command_slot
-        *command;             /* NULL: unknown, or not allowed as it is: find_or_refuse() says */
-    uint32_t first_arg, argc; /* argc 0: a broken request */
-    size_t at;                /* where it starts in the connection's input */
-    uint64_t hash;
-};
-
-struct executor {
-    uint32_t armed;       /* gates armed for the server */
-    uint64_t slow_ticks;  /* a call that took longer is told to slow log and latency monitor */
-    uint64_t errors_seen; /* reply_errors.count when the last call ended */
-    bool error_is_known;  /* the error that the running call has written is counted already */
-    bool out_of_memory;   /* it was when the last request came to its gate */
-    int depth; /* calls inside of each other (EXEC): time stands still in the inner ones */
-    int64_t paused_until_ms; /* CLIENT PAUSE */
-    bool paused_all;
-    int64_t next_http_warning_ms; /* one a minute at most */
-    struct arg_list args;         /* of the batch */
-    int count;
-    struct request batch[BATCH];
-};
+enum { ARGS_KEEP = 64 * 1024, EVICTION_SLICE_US = 500, HTTP_WARNING_MS = 60000 };
 
 struct executor *executor_create(struct server *s)
 {
@@ -281,6 +257,8 @@ bool executor_make_room(struct server *s)
 /* Inside MULTI everything that is queued would have to run later: refused as Redis refuses it. */
 static bool gate_memory(struct call *call)
 {
+    if (call->server->executor->armed & GATE_BUSY)
+        return true;
     call->server->executor->out_of_memory = !executor_make_room(call->server);
     if (!call->server->executor->out_of_memory)
         return true;
@@ -349,6 +327,15 @@ static bool gate_pause(struct call *call)
     return false;
 }
 
+/* A script takes long. */
+static bool gate_busy(struct call *call)
+{
+    if (call->command->flags & CMD_ALLOW_BUSY)
+        return true;
+    reply_error(call->reply, scripts_busy_error(call->server->scripts));
+    return false;
+}
+
 static bool gate_multi(struct call *call)
 {
     struct command_slot *command = call->command;
@@ -367,10 +354,15 @@ static const struct {
     enum gate gate;
     bool (*pass)(struct call *call);
 } gates[] = {
-    {GATE_PROTECTED, gate_protected},   {GATE_UNAUTHENTICATED, gate_unauthenticated},
-    {GATE_MEMORY, gate_memory},         {GATE_REPLICAS, gate_replicas},
-    {GATE_SUBSCRIBED, gate_subscribed}, {GATE_MONITORING, gate_monitoring},
-    {GATE_PAUSE, gate_pause},           {GATE_MULTI, gate_multi},
+    {GATE_PROTECTED, gate_protected},
+    {GATE_UNAUTHENTICATED, gate_unauthenticated},
+    {GATE_MEMORY, gate_memory},
+    {GATE_REPLICAS, gate_replicas},
+    {GATE_SUBSCRIBED, gate_subscribed},
+    {GATE_MONITORING, gate_monitoring},
+    {GATE_BUSY, gate_busy},
+    {GATE_PAUSE, gate_pause},
+    {GATE_MULTI, gate_multi},
 };
 
 static bool pass_gates(struct call *call, uint32_t armed)
@@ -494,7 +486,7 @@ static void run_request(struct executor *ex, const struct request *r)
             executor_call(&call);
     }
     c->commands++;
-    if (__builtin_expect(c->server->clients.blocked > 0, 0))
+    if (__builtin_expect(c->server->clients.blocked > 0, 0) && ex->depth == 0)
         blocked_serve(c->server);
     if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT))
         follow_reply_mode(c);
@@ -560,7 +552,7 @@ static void gather(struct executor *ex, struct network *net)
             c->next_settling = net->settling;
             net->settling = c;
         }
-        if (!may_run(c))
+        if (!may_run(c) || c->is_kept)
             continue;
         bool known = c->client->flags & CLIENT_AUTHENTICATED, more;
         do {
@@ -613,37 +605,36 @@ static void prefetch_members(const struct executor *ex)
         dict_prefetch_entry(look[i].table, look[i].hash);
 }
 
-static void run_batch(struct server *s, struct executor *ex)
+static void run_one(struct server *s, struct executor *ex, const struct request *r)
 {
-    s->ticks = clock_ticks();
-    for (int i = 0; i < ex->count; i++) {
-        struct client *c = ex->batch[i].client;
-        if (__builtin_expect(s->client_sizes.limit != 0, 0))
-            client_eviction_run(s);
-        run_request(ex, &ex->batch[i]);
-        client_touch_output(c);
-        if (__builtin_expect(s->client_sizes.limit != 0, 0))
-            client_eviction_note(c);
-        if (__builtin_expect(reply_bytes(&c->reply) <= REPLY_CHUNK, 1))
-            continue;
-        if (!outlimit_check(c) && reply_bytes(&c->reply) > REPLY_CHUNK * 16) {
-            conn_flush(c->conn); /* a long pipeline of long replies */
-            c->conn->choked = outlimit_choked(c);
-        }
+    struct client *c = r->client;
+    if (__builtin_expect(s->client_sizes.limit != 0, 0))
+        client_eviction_run(s);
+    run_request(ex, r);
+    client_touch_output(c);
+    if (__builtin_expect(s->client_sizes.limit != 0, 0))
+        client_eviction_note(c);
+    if (__builtin_expect(reply_bytes(&c->reply) <= REPLY_CHUNK, 1))
+        return;
+    if (!outlimit_check(c) && reply_bytes(&c->reply) > REPLY_CHUNK * 16) {
+        conn_flush(c->conn); /* a long pipeline of long replies */
+        c->conn->choked = outlimit_choked(c);
     }
 }
 
-static void unpause_if_due(struct server *s)
+static void run_batch(struct server *s, struct executor *ex)
 {
-    if (s->executor->armed & GATE_PAUSE && s->keys->now_ms >= s->executor->paused_until_ms)
-        executor_unpause(s);
+    s->ticks = clock_ticks();
+    for (ex->at = 0; ex->at < ex->count; ex->at++)
+        if (ex->batch[ex->at].client != NULL)
+            run_one(s, ex, &ex->batch[ex->at]);
 }
 
 void executor_drain(struct server *s)
 {
     struct executor *ex = s->executor;
     executor_refresh_time(s);
-    unpause_if_due(s);
+    executor_unpause_if_due(s);
     if (s->network->ready.first == NULL)
         return;
     uint64_t began = clock_ticks(), commands = s->stats.commands;
@@ -664,35 +655,37 @@ void executor_drain(struct server *s)
         s->stats.cycle_commands_max = commands;
 }
 
-/* -- CLIENT PAUSE ------------------------------------------------------------------------------ */
+/* -- inside of a request that takes long ------------------------------------------------------- */
 
-void executor_pause(struct server *s, int64_t until_ms, bool all)
+void executor_finish_batch(struct server *s)
 {
     struct executor *ex = s->executor;
-    bool paused = ex->armed & GATE_PAUSE;
-    if (!paused || until_ms > ex->paused_until_ms)
-        ex->paused_until_ms = until_ms;
-    ex->paused_all = all || (paused && ex->paused_all);
-    s->keys->keep_expired = true; /* who sees the keys sees none go */
-    executor_arm(s, GATE_PAUSE, true);
+    for (int i = ex->at + 1; i < ex->count; i++) {
+        struct request r = ex->batch[i];
+        if (r.client == NULL || r.client->conn->is_kept)
+            continue;
+        ex->batch[i].client = NULL;
+        run_one(s, ex, &r);
+    }
 }
 
-void executor_unpause(struct server *s)
+void executor_drain_inside(struct server *s)
 {
     struct executor *ex = s->executor;
-    executor_arm(s, GATE_PAUSE, false);
-    s->keys->keep_expired = false;
-    ex->paused_until_ms = 0;
-    ex->paused_all = false;
-    for (struct client *c = s->clients.first; c != NULL; c = c->next)
-        if (c->flags & CLIENT_PAUSED) {
-            c->flags &= ~(uint32_t)CLIENT_PAUSED;
-            conn_mark_ready(c->conn);
-        }
-    s->clients.paused = 0;
-}
-
-int64_t executor_paused_until(const struct server *s)
-{
-    return s->executor->armed & GATE_PAUSE ? s->executor->paused_until_ms : 0;
+    struct {
+        struct arg_list args;
+        int count, at;
+        struct request batch[BATCH];
+    } outer = {ex->args, ex->count, ex->at, {{0}}};
+    memcpy(outer.batch, ex->batch, sizeof outer.batch);
+    ex->args = (struct arg_list){0};
+    while (s->network->ready.first != NULL && !s->stopping) {
+        gather(ex, s->network);
+        run_batch(s, ex);
+    }
+    arg_list_fini(&ex->args);
+    ex->args = outer.args;
+    ex->count = outer.count;
+    ex->at = outer.at;
+    memcpy(ex->batch, outer.batch, sizeof outer.batch);
 }

@@ -20,8 +20,9 @@ enum gate {
     GATE_REPLICAS = 1 << 3,        /* server: min-replicas-to-write: writes need replicas */
     GATE_SUBSCRIBED = 1 << 4,      /* client: it subscribes and speaks RESP2: little is allowed */
     GATE_MONITORING = 1 << 5,      /* client: it gave MONITOR and has no business with keys */
-    GATE_PAUSE = 1 << 6,           /* server: CLIENT PAUSE: the client waits */
-    GATE_MULTI = 1 << 7,           /* client: queue instead of running */
+    GATE_BUSY = 1 << 6,            /* server: a script takes long: hardly anything is allowed */
+    GATE_PAUSE = 1 << 7,           /* server: CLIENT PAUSE: the client waits */
+    GATE_MULTI = 1 << 8,           /* client: queue instead of running */
 };
 
 struct executor *executor_create(struct server *s);
@@ -29,6 +30,10 @@ void executor_destroy(struct executor *ex);
 
 /* Phase 2: run what the ready connections have sent. */
 void executor_drain(struct server *s);
+/* The same while a request takes long (network_turn_inside()): first what is left of its batch, but
+ * of kept connections; then what arrived. */
+void executor_finish_batch(struct server *s);
+void executor_drain_inside(struct server *s);
 /* Arm or disarm a gate for the server. */
 void executor_arm(struct server *s, enum gate gate, bool on);
 /* Run one command now, past the gates: from the drain, from EXEC, from scripts. Statistics,

@@ -255,7 +255,10 @@ static void close_asked(struct network *net)
     while (net->closing != NULL) {
         struct conn *c = net->closing;
         net->closing = c->next_closing;
-        conn_close(c);
+        if (c->is_kept)
+            c->is_closing = false; /* conn_release() asks again */
+        else
+            conn_close(c);
     }
 }
 
@@ -280,16 +283,22 @@ void network_flush(struct server *s)
     close_asked(net);
 }
 
-/* Phase 2 is over: nobody holds views of the input any more. */
+/* Nobody holds views of the input any more, but of what is kept. */
 static void settle_input(struct network *net)
 {
+    struct conn *kept = NULL;
     while (net->settling != NULL) {
         struct conn *c = net->settling;
         net->settling = c->next_settling;
+        if (c->is_kept) {
+            c->next_settling = kept;
+            kept = c;
+            continue;
+        }
         conn_settle(c);
         client_eviction_note(c->client);
     }
-    net->arena_used = 0;
+    net->settling = kept;
 }
 
 void network_turn_begins(struct network *net)
@@ -318,9 +327,23 @@ void network_turn(struct server *s)
     uv_run(&s->loop, has_work ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     executor_drain(s);
     settle_input(net);
+    net->arena_used = 0;
     client_eviction_run(s);
     network_flush(s);
     count_turn(s);
+}
+
+void network_turn_inside(struct server *s)
+{
+    struct network *net = s->network;
+    size_t arena_used = net->arena_used;
+    executor_finish_batch(s);
+    settle_input(net);
+    uv_run(&s->loop, UV_RUN_NOWAIT);
+    executor_drain_inside(s);
+    settle_input(net);
+    net->arena_used = arena_used;
+    network_flush(s);
 }
 
 void network_destroy(struct server *s)

@@ -65,5 +65,8 @@ int network_listener_count(const struct server *s);
 void network_flush(struct server *s);
 /* One whole turn of the loop: wait for events as long as libuv sees fit, read, execute, flush. */
 void network_turn(struct server *s);
+/* The same from inside of a request that takes long, whose connection is kept (conn_keep()): serve
+ * what arrived meanwhile, without waiting. Nothing else of the turn outside moves. */
+void network_turn_inside(struct server *s);
 
 #endif

@@ -11,12 +11,16 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "server/client.h"
+#include "server/conn.h"
 #include "server/executor.h"
 #include "server/log.h"
-#include "server/monitor.h"
+#include "server/network.h"
 #include "server/server.h"
 #include "server/version.h"
+#include "server/watchdog.h"
 #include "storage/lazyfree.h"
+
+enum { TURN_NS = 1000000 /* a script that takes long turns the loop that often */ };
 
 struct scripts {
     struct server *server;
@@ -28,6 +32,10 @@ struct scripts {
     const struct script_job *job; /* what runs; NULL: nothing does */
     struct call *call;            /* the one that runs it */
     bool has_written;
+    uint64_t began;    /* ticks */
+    uint64_t turned;   /* ticks of the last turn of the loop inside of it */
+    bool busy, killed; /* it is past busy-reply-threshold; SCRIPT KILL */
+    struct watchdog *watchdog;
 };
 
 /* -- commands of scripts ----------------------------------------------------------------------- */
@@ -110,10 +118,88 @@ static int may_call(void *context, const struct bytes *argv, int argc)
     return find_command(sc, argv, argc) != NULL ? 1 : -1;
 }
 
+/* -- scripts that take long -------------------------------------------------------------------- */
+
+const char *scripts_busy_error(const struct scripts *sc)
+{
+    if (sc->job->is_function)
+        return "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN "
+               "NOSAVE.";
+    return "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+}
+
+bool scripts_is_busy(const struct scripts *sc)
+{
+    return sc->busy;
+}
+
+void scripts_kill(struct call *call, bool function)
+{
+    struct scripts *sc = call->server->scripts;
+    if (!sc->busy) {
+        reply_error(call->reply, "NOTBUSY No scripts in execution right now.");
+    } else if (sc->has_written) {
+        reply_error(call->reply,
+                    "UNKILLABLE Sorry the script already executed write commands against the "
+                    "dataset. You can either wait the script termination or kill the server in a "
+                    "hard way using the SHUTDOWN NOSAVE command.");
+    } else if (function != sc->job->is_function) {
+        reply_error(call->reply, scripts_busy_error(sc));
+    } else {
+        sc->killed = true;
+        reply_ok(call->reply);
+    }
+}
+
+const struct script_job *scripts_running(const struct scripts *sc, const struct call **call,
+                                         uint64_t *ms)
+{
+    *call = sc->call;
+    *ms = clock_ticks_to_ns(clock_ticks() - sc->began) / 1000000;
+    return sc->job;
+}
+
+static void begin_busy(struct scripts *sc, uint64_t ms)
+{
+    struct server *s = sc->server;
+    log_write(s->log, LOG_LEVEL_WARNING,
+              "Slow script detected: %s still runs after %llu milliseconds. It can be ended with "
+              "%s KILL.",
+              sc->job->name, (unsigned long long)ms, sc->job->is_function ? "FUNCTION" : "SCRIPT");
+    sc->busy = true;
+    executor_arm(s, GATE_BUSY, true);
+    conn_keep(sc->call->client->conn);
+}
+
+static void end_busy(struct scripts *sc)
+{
+    sc->busy = sc->killed = false;
+    executor_arm(sc->server, GATE_BUSY, false);
+    conn_release(sc->call->client->conn);
+}
+
+/* The script has run for a while. Past the threshold, the loop turns inside of it. */
 static const char *on_interrupted(void *context)
 {
-    (void)context;
-    return NULL;
+    struct scripts *sc = context;
+    struct server *s = sc->server;
+    uint64_t now = clock_ticks(), ms = clock_ticks_to_ns(now - sc->began) / 1000000;
+    if (!sc->busy) {
+        int64_t threshold = s->opt.busy_reply_threshold;
+        if (threshold <= 0 || ms < (uint64_t)threshold || sc->call->client->conn == NULL)
+            return NULL;
+        begin_busy(sc, ms);
+    }
+    if (clock_ticks_to_ns(now - sc->turned) >= TURN_NS) {
+        network_turn_inside(s);
+        sc->turned = clock_ticks();
+    }
+    if (s->stopping)
+        return "Script ended because the server stops";
+    if (!sc->killed)
+        return NULL;
+    return sc->job->is_function ? "Script killed by user with FUNCTION KILL..."
+                                : "Script killed by user with SCRIPT KILL...";
 }
 
 /* -- life -------------------------------------------------------------------------------------- */
@@ -142,6 +228,7 @@ struct scripts *scripts_create(struct server *s)
     reply_init(&sc->client.reply, &s->reply_pool, &s->reply_errors);
     sc->cache = script_cache_create();
     sc->eval = vm_create(&sc->host, 0, NULL);
+    sc->watchdog = watchdog_start();
     return sc;
 }
 
@@ -149,6 +236,7 @@ void scripts_destroy(struct scripts *sc)
 {
     if (sc == NULL)
         return;
+    watchdog_stop(sc->watchdog);
     script_cache_destroy(sc->cache);
     vm_destroy(sc->eval);
     reply_fini(&sc->client.reply);
@@ -258,14 +346,17 @@ static void begin(struct scripts *sc, struct call *call, const struct script_job
     sc->job = job;
     sc->call = call;
     sc->has_written = false;
+    sc->turned = sc->began = clock_ticks();
     c->db = call->db;
     c->flags = CLIENT_AUTHENTICATED | (call->client->flags & CLIENT_NO_TOUCH);
     c->user = call->client->user;
 }
 
-static void end(struct scripts *sc, const struct script_job *job, const struct vm_run *run,
-                uint64_t ticks)
+static void end(struct scripts *sc, const struct script_job *job, const struct vm_run *run)
 {
+    uint64_t ticks = clock_ticks() - sc->began;
+    if (sc->busy)
+        end_busy(sc);
     sc->job = NULL;
     sc->call = NULL;
     if (run->was_counted)
@@ -300,8 +391,9 @@ bool script_run(struct call *call, const struct script_job *job)
         .out = call->reply,
     };
     begin(sc, call, job);
-    uint64_t began = clock_ticks();
+    watchdog_begin(sc->watchdog, job->vm);
     vm_run(job->vm, &run);
-    end(sc, job, &run, clock_ticks() - began);
+    watchdog_end(sc->watchdog);
+    end(sc, job, &run);
     return !run.failed;
 }

@@ -34,6 +34,14 @@ struct script_job {
 };
 /* The one place where scripts and functions begin and end. Answers the call. False: it failed. */
 bool script_run(struct call *call, const struct script_job *job);
+/* SCRIPT KILL and FUNCTION KILL. */
+void scripts_kill(struct call *call, bool function);
+/* Does a script run that is past busy-reply-threshold? Then this is what others are told. */
+bool scripts_is_busy(const struct scripts *sc);
+const char *scripts_busy_error(const struct scripts *sc);
+/* The running script or function, for FUNCTION STATS; NULL: nothing runs. */
+const struct script_job *scripts_running(const struct scripts *sc, const struct call **call,
+                                         uint64_t *ms);
 /* numkeys at argv[at]: fills first_key and key_count, or answers. */
 bool script_keys_or_reply(struct call *call, int at, struct script_job *job);
 /* The flags that EVAL, FCALL, ... have when they call something with these flags. */

@@ -132,6 +132,11 @@ static void cmd_script_debug(struct call *call)
         reply_error(call->reply, "ERR Use SCRIPT DEBUG YES/SYNC/NO");
 }
 
+static void cmd_script_kill(struct call *call)
+{
+    scripts_kill(call, false);
+}
+
 static void cmd_script_help(struct call *call)
 {
     static const char *const lines[] = {
@@ -143,6 +148,8 @@ static void cmd_script_help(struct call *call)
         "    Forget all scripts, by default as lazyfree-lazy-user-flush says:",
         "    * ASYNC: their memory is freed in the background.",
         "    * SYNC: their memory is freed at once.",
+        "KILL",
+        "    End the script that runs, if it has changed nothing yet.",
         "LOAD <script>",
         "    Keep a script for EVALSHA without running it.",
         NULL,
@@ -219,6 +226,18 @@ static const struct command script_subcommands[] = {
         .since = "5.0.0",
         .summary = "Lists the subcommands of SCRIPT.",
         .complexity = "O(1)",
+    },
+    {
+        .name = "kill",
+        .run = cmd_script_kill,
+        .arity = 2,
+        .flags = CMD_NOSCRIPT | CMD_ALLOW_BUSY,
+        .categories = CAT_SCRIPTING,
+        .group = "scripting",
+        .since = "2.6.0",
+        .summary = "Ends the script that runs, if it has changed nothing yet.",
+        .complexity = "O(1)",
+        .tips = "request_policy:all_shards response_policy:one_succeeded",
     },
     {
         .name = "load",

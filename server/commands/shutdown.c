@@ -7,6 +7,8 @@
 #include "server/client.h"
 #include "server/command.h"
 #include "server/options.h"
+#include "server/scripts.h"
+#include "server/server.h"
 
 static const struct {
     const char *name;
@@ -51,7 +53,10 @@ static void cmd_shutdown(struct call *call)
     bool abort;
     if (!parse_or_reply(call, &flags, &abort))
         return;
-    if (!abort) {
+    struct scripts *scripts = call->server->scripts;
+    if (!abort && !(flags & SHUTDOWN_NOSAVE) && scripts_is_busy(scripts)) {
+        reply_error(call->reply, scripts_busy_error(scripts));
+    } else if (!abort) {
         client_close(call->client, false);
         shutdown_begin(call->server, flags);
     } else if (shutdown_abort(call->server)) {
