@@ -8,6 +8,7 @@
 #include "server/blocked.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 #include "server/executor.h"
 #include "server/server.h"
 #include "server/transaction.h"
+#include "storage/lazyfree.h"
 
 struct line;
 
@@ -48,7 +50,9 @@ struct wait {
     struct queued request; /* owned copy */
     blocked_answer *on_timeout;
     enum value_type type;
-    int64_t deadline_ms; /* wall clock; 0: none */
+    int64_t deadline_ms;      /* wall clock; 0: none */
+    uint64_t ends;            /* see struct blocked; 0: it waits for keys */
+    struct wait *prev, *next; /* of those that wait for ends */
     int place_count;
     struct place places[];
 };
@@ -57,6 +61,12 @@ struct blocked {
     struct dict *lines; /* one for each database; owned */
     int db_count;
     struct line *first_ready, *last_ready;
+    /* Waiting for the lazyfree thread: it does its jobs in order, so the end of a job of ours is
+     * the end of all before it. Each such wait has the number of its job. */
+    uv_async_t on_ends;
+    uint64_t asked;
+    _Atomic uint64_t ended; /* by the thread */
+    struct wait *first_end, *last_end;
 };
 
 static struct bytes key_of_line(const void *entry)
@@ -142,6 +152,8 @@ static void place_leave(struct server *s, struct place *p)
 
 /* -- waiting ----------------------------------------------------------------------------------- */
 
+static void on_ends(uv_async_t *handle);
+
 struct blocked *blocked_create(struct server *s)
 {
     struct blocked *b = mem_alloc_zeroed(sizeof *b);
@@ -151,7 +163,14 @@ struct blocked *blocked_create(struct server *s)
         dict_init(&b->lines[i], &line_table);
     s->keys->hooks.context = s;
     s->keys->hooks.touched = on_touched;
+    uv_async_init(&s->loop, &b->on_ends, on_ends);
+    b->on_ends.data = b;
     return b;
+}
+
+static void on_ends_closed(uv_handle_t *handle)
+{
+    mem_free(handle->data);
 }
 
 void blocked_destroy(struct blocked *b)
@@ -161,7 +180,7 @@ void blocked_destroy(struct blocked *b)
     for (int i = 0; i < b->db_count; i++)
         dict_fini(&b->lines[i]);
     mem_free(b->lines);
-    mem_free(b);
+    uv_close((uv_handle_t *)&b->on_ends, on_ends_closed);
 }
 
 bool blocked_may_wait(const struct call *call)
@@ -176,6 +195,29 @@ static void on_wait_closed(uv_handle_t *handle)
     mem_free(w);
 }
 
+static void ends_enter(struct blocked *b, struct wait *w)
+{
+    w->ends = ++b->asked;
+    w->prev = b->last_end;
+    if (b->last_end != NULL)
+        b->last_end->next = w;
+    else
+        b->first_end = w;
+    b->last_end = w;
+}
+
+static void ends_leave(struct blocked *b, struct wait *w)
+{
+    if (w->prev != NULL)
+        w->prev->next = w->next;
+    else
+        b->first_end = w->next;
+    if (w->next != NULL)
+        w->next->prev = w->prev;
+    else
+        b->last_end = w->prev;
+}
+
 /* The wait is over: the client is free for its next requests. */
 static void wait_end(struct wait *w)
 {
@@ -184,6 +226,8 @@ static void wait_end(struct wait *w)
     for (int i = 0; i < w->place_count; i++)
         place_leave(s, &w->places[i]);
     w->place_count = 0;
+    if (w->ends > 0)
+        ends_leave(s->blocked, w);
     w->client = NULL;
     c->wait = NULL;
     c->flags &= ~(uint32_t)CLIENT_BLOCKED;
@@ -194,8 +238,8 @@ static void wait_end(struct wait *w)
         conn_mark_ready(c->conn);
 }
 
-/* A request that ends without having been served counts as a call, once. */
-static void count_in_vain(struct wait *w, bool failed)
+/* A request that ends without having been tried again counts as a call, once. */
+static void count_call(struct wait *w, bool failed)
 {
     w->client->server->stats.commands++;
     w->request.command->calls++;
@@ -213,9 +257,23 @@ static void on_time(uv_timer_t *timer)
         uv_timer_start(timer, on_time, (uint64_t)left, 0);
         return;
     }
-    count_in_vain(w, false);
+    count_call(w, false);
     w->on_timeout(&c->reply);
     wait_end(w);
+}
+
+static struct wait *wait_begin(struct call *call, int places, blocked_answer *on_timeout)
+{
+    struct server *s = call->server;
+    struct wait *w = mem_alloc_zeroed(sizeof *w + (size_t)places * sizeof *w->places);
+    w->client = call->client;
+    w->request = queued_copy(call->command, call->argv, call->argc);
+    w->on_timeout = on_timeout;
+    uv_timer_init(&s->loop, &w->timer);
+    w->timer.data = w;
+    call->client->wait = w;
+    s->clients.blocked++;
+    return w;
 }
 
 static void take_places(struct call *call, struct wait *w, const struct blocked_for *what)
@@ -237,21 +295,41 @@ void blocked_wait(struct call *call, const struct blocked_for *what)
     c->flags |= CLIENT_BLOCKED;
     if (c->wait != NULL)
         return; /* it tried again in vain, and keeps its places */
-    struct wait *w = mem_alloc_zeroed(sizeof *w + (size_t)what->count * sizeof *w->places);
-    w->client = c;
-    w->request = queued_copy(call->command, call->argv, call->argc);
-    w->on_timeout = what->on_timeout;
+    struct wait *w = wait_begin(call, what->count, what->on_timeout);
     w->type = what->type;
     take_places(call, w, what);
-    uv_timer_init(&s->loop, &w->timer);
-    w->timer.data = w;
     if (what->timeout_ms > 0) {
         w->deadline_ms = clock_wall_ms() + what->timeout_ms;
         uv_update_time(&s->loop);
         uv_timer_start(&w->timer, on_time, (uint64_t)what->timeout_ms, 0);
     }
-    c->wait = w;
-    s->clients.blocked++;
+}
+
+/* Runs on the lazyfree thread. */
+static void tell_end(void *object)
+{
+    struct blocked *b = object;
+    atomic_fetch_add(&b->ended, 1);
+    uv_async_send(&b->on_ends);
+}
+
+static void on_ends(uv_async_t *handle)
+{
+    struct blocked *b = handle->data;
+    while (b->first_end != NULL && b->first_end->ends <= atomic_load(&b->ended)) {
+        struct wait *w = b->first_end;
+        count_call(w, false);
+        w->on_timeout(&w->client->reply);
+        wait_end(w);
+    }
+}
+
+void blocked_wait_for_lazyfree(struct call *call, blocked_answer *answer)
+{
+    struct server *s = call->server;
+    call->client->flags |= CLIENT_BLOCKED;
+    ends_enter(s->blocked, wait_begin(call, 0, answer));
+    lazyfree_queue(s->lazyfree, tell_end, s->blocked, 0);
 }
 
 bool blocked_timeout_or_reply(struct call *call, int arg, int64_t *timeout_ms)
@@ -356,9 +434,9 @@ void blocked_forget(struct client *c)
 bool blocked_unblock(struct client *c, bool with_error)
 {
     struct wait *w = c->wait;
-    if (w == NULL)
+    if (w == NULL || w->ends > 0)
         return false;
-    count_in_vain(w, with_error);
+    count_call(w, with_error);
     if (with_error) {
         reply_error(&c->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
         executor_ignore_errors(c->server);

@@ -8,6 +8,8 @@
  * first. One that still finds nothing keeps its place. What these requests change can make further
  * keys ready: they are served until none is.
  *
+ * FLUSHALL and FLUSHDB wait here as well, for the thread that ends large values.
+ *
  * Inside EXEC (and scripts) nobody waits: blocked_may_wait() is false, and the handler replies as
  * on a timeout.
  */
@@ -33,6 +35,9 @@ struct blocked_for {
     blocked_answer *on_timeout; /* usually reply_null or reply_null_array */
 };
 void blocked_wait(struct call *call, const struct blocked_for *what);
+/* Wait until the background thread has ended all that it was given so far. CLIENT UNBLOCK does not
+ * end this. */
+void blocked_wait_for_lazyfree(struct call *call, blocked_answer *answer);
 /* Parse a timeout argument in (fractions of) seconds; answers Redis's errors. */
 bool blocked_timeout_or_reply(struct call *call, int arg, int64_t *timeout_ms);
 

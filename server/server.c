@@ -250,6 +250,8 @@ static void close_parts(struct server *s)
     cron_stop(s->cron);
     network_destroy(s);
     pubsub_destroy(s->pubsub);
+    lazyfree_stop(s->lazyfree); /* its last jobs may tell of their end */
+    s->lazyfree = s->keys->lazyfree = NULL;
     blocked_destroy(s->blocked);
     transaction_drop_spare(s);
     scripts_destroy(s->scripts);
@@ -261,7 +263,6 @@ static void close_parts(struct server *s)
     error_stats_destroy(s->errors);
     eviction_destroy(s->eviction);
     keyspace_destroy(s->keys);
-    lazyfree_stop(s->lazyfree);
     uv_run(&s->loop, UV_RUN_DEFAULT); /* what is being closed has its last callbacks */
     uv_loop_close(&s->loop);
 }

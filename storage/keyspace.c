@@ -60,13 +60,17 @@ struct keyspace *keyspace_create(int db_count)
     return ks;
 }
 
-/* End all entries of a table that nobody uses any more, and the table. */
-static void end_table(struct dict *keys)
+/* End all entries of a table that nobody uses any more, and the table. ks: what is large goes to
+ * the background thread; NULL: all ends here. */
+static void end_table(struct keyspace *ks, struct dict *keys)
 {
     struct dict_iter it;
     dict_iter_begin(&it, keys);
     for (struct entry *e; (e = dict_iter_next(&it)) != NULL;)
-        value_end(e);
+        if (ks != NULL)
+            keyspace_end_entry(ks, e, false);
+        else
+            value_end(e);
     dict_iter_end(&it);
     dict_fini(keys);
 }
@@ -77,7 +81,7 @@ void keyspace_destroy(struct keyspace *ks)
         return;
     watch_forget(ks, true);
     for (int i = 0; i < ks->db_count; i++) {
-        end_table(&ks->dbs[i].keys);
+        end_table(NULL, &ks->dbs[i].keys);
         expiry_fini(&ks->dbs[i].expiry);
         expiry_fini(&ks->dbs[i].inner_expiry);
         assert(ks->dbs[i].watched.count == 0);
@@ -442,19 +446,21 @@ struct flushed {
 
 static void end_flushed(void *table)
 {
-    end_table(table);
+    end_table(NULL, table);
     mem_free(table);
 }
 
+/* lazy: the background thread counts these keys as freed. */
 static void end_keys(struct keyspace *ks, struct dict keys, bool lazy)
 {
-    if (!lazy || ks->lazyfree == NULL || keys.count <= VALUE_LAZY_EFFORT) {
-        end_table(&keys);
+    bool few = keys.count <= VALUE_LAZY_EFFORT;
+    if (ks->lazyfree == NULL || keys.count == 0 || (few && !lazy)) {
+        end_table(ks, &keys);
         return;
     }
     struct dict *away = mem_alloc(sizeof *away);
     *away = keys;
-    lazyfree_queue(ks->lazyfree, end_flushed, away, keys.count);
+    lazyfree_queue(ks->lazyfree, end_flushed, away, lazy ? keys.count : 0);
 }
 
 static void revert_flush(struct keyspace *ks, void *record)

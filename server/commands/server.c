@@ -42,13 +42,18 @@ static bool parse_flush_or_reply(struct call *call, bool *lazy)
     return true;
 }
 
+/* Even SYNC leaves the work to the background thread: what is synchronous is the reply. */
 static void flush(struct call *call, int db)
 {
     bool lazy;
     if (!parse_flush_or_reply(call, &lazy))
         return;
-    keyspace_flush(call->keys, db, lazy);
-    reply_ok(call->reply);
+    bool waits = !lazy && blocked_may_wait(call);
+    uint64_t removed = keyspace_flush(call->keys, db, lazy || waits);
+    if (waits && removed > 0)
+        blocked_wait_for_lazyfree(call, reply_ok);
+    else
+        reply_ok(call->reply);
 }
 
 static void cmd_flushdb(struct call *call)
