@@ -163,6 +163,21 @@ static int redis_status_reply(lua_State *L)
     return 1;
 }
 
+/* Ours: end the script and take back what it did. A message that begins with '-' brings its own
+ * code, as in redis.error_reply(). */
+static int redis_rollback(lua_State *L)
+{
+    const struct script_host *host = vm_host(vm_of(L));
+    if (lua_gettop(L) > 1 || (lua_gettop(L) == 1 && lua_isstring(L, 1) == 0))
+        return api_raise(L, "redis.rollback() takes one message or none.");
+    if (!host->may_roll_back(host->context))
+        return api_raise(L, "redis.rollback() needs script-rollback to be on.");
+    const char *text = lua_gettop(L) == 1 ? lua_tostring(L, 1) : "the script took itself back";
+    if (*text != '-')
+        text = lua_pushfstring(L, "-ROLLBACK %s", text);
+    return vm_end_script(L, text + 1);
+}
+
 /* -- the rest ---------------------------------------------------------------------------------- */
 
 static int redis_sha1hex(lua_State *L)
@@ -253,6 +268,7 @@ static const luaL_Reg functions[] = {
     {"pcall", redis_pcall},
     {"error_reply", redis_error_reply},
     {"status_reply", redis_status_reply},
+    {"rollback", redis_rollback},
     {"sha1hex", redis_sha1hex},
     {"log", redis_log},
     {"setresp", redis_setresp},

@@ -31,8 +31,9 @@ struct vm {
     lua_State *L;
     const struct script_host *host;
     size_t memory, limit;
-    bool running, dying;
-    volatile bool armed; /* the hook is set */
+    bool running;
+    volatile bool armed;       /* the hook is set */
+    char ending[VM_ERROR_MAX]; /* the error with which the running script ends; "": it goes on */
     struct vm_session session;
     struct bytes *argv; /* owned */
     int argv_room;
@@ -387,14 +388,14 @@ static void disarm(struct vm *vm)
 {
     lua_sethook(vm->L, NULL, 0, 0);
     vm->armed = false;
-    vm->dying = false;
+    vm->ending[0] = '\0';
 }
 
 bool vm_run(struct vm *vm, struct vm_run *run)
 {
     lua_State *L = vm->L;
     struct reply_mark mark = reply_mark(run->out);
-    run->failed = run->was_counted = false;
+    run->failed = run->thrown = run->was_counted = false;
     vm->session.resp = 2;
     vm->session.was_counted = true;
     vm->session.has_error = false;
@@ -407,7 +408,8 @@ bool vm_run(struct vm *vm, struct vm_run *run)
     vm->session.now = L;
     if (vm->armed)
         disarm(vm);
-    if (status != LUA_OK)
+    run->thrown = status != LUA_OK;
+    if (run->thrown)
         fail_run(vm, run, mark);
     else if (vm->session.has_error)
         run->was_counted = vm->session.was_counted;
@@ -428,7 +430,7 @@ static void on_hook(lua_State *L, lua_Debug *at)
 /* From a signal handler, too: lua_sethook() is made for that. */
 static void arm(struct vm *vm, lua_State *L)
 {
-    lua_sethook(L, on_hook, LUA_MASKCOUNT, vm->dying ? 1 : HOOK_INSTRUCTIONS);
+    lua_sethook(L, on_hook, LUA_MASKCOUNT, vm->ending[0] != '\0' ? 1 : HOOK_INSTRUCTIONS);
 }
 
 void vm_interrupt(struct vm *vm)
@@ -439,17 +441,34 @@ void vm_interrupt(struct vm *vm)
     arm(vm, vm->session.now);
 }
 
+/* Again at every instruction, so that no pcall() goes on. */
+static int raise_ending(lua_State *L, const struct vm *vm)
+{
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, vm->ending);
+    lua_setfield(L, -2, "err");
+    return lua_error(L);
+}
+
+int vm_end_script(lua_State *L, const char *text)
+{
+    struct vm *vm = vm_of(L);
+    snprintf(vm->ending, sizeof vm->ending, "%s", text);
+    vm->armed = true;
+    arm(vm, L);
+    return raise_ending(L, vm);
+}
+
 void vm_poll(lua_State *L)
 {
     struct vm *vm = vm_of(L);
     if (!vm->armed)
         return;
+    if (vm->ending[0] != '\0')
+        raise_ending(L, vm);
     const char *end = vm->host->interrupted(vm->host->context);
-    if (end == NULL)
-        return;
-    vm->dying = true;
-    arm(vm, L);
-    luaL_error(L, "%s", end);
+    if (end != NULL)
+        vm_end_script(L, end);
 }
 
 lua_State *vm_switch(struct vm *vm, lua_State *to)

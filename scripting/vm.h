@@ -34,6 +34,8 @@ struct script_host {
     /* A script has run for so long that vm_interrupt() was called, and is at a point where anything
      * may happen. NULL: go on; else the text of the error with which it ends at once. */
     const char *(*interrupted)(void *context);
+    /* May a script have what it did taken back (redis.rollback())? */
+    bool (*may_roll_back)(void *context);
 };
 
 /* Fixed slots at the bottom of the main thread's stack. */
@@ -76,6 +78,7 @@ struct vm_run {
     bool maps;         /* lua-map-replies */
     struct reply *out; /* where the one reply goes; its resp field is the client's protocol */
     /* Set by vm_run(): */
+    bool thrown;      /* it ended in an error: it did not just return one */
     bool failed;      /* the reply is an error */
     bool was_counted; /* and it came from a command that has been counted as failed already */
 };
@@ -91,6 +94,8 @@ bool vm_call(struct vm *vm, lua_CFunction fn, void *argument, char error[VM_ERRO
  * instructions on, again and again until it ends. To be called on the vm's own thread, signal
  * handlers included. */
 void vm_interrupt(struct vm *vm);
+/* End the running script with this error, which no pcall() catches. Raises. */
+int vm_end_script(lua_State *L, const char *text);
 /* For C functions that take long: does what an interrupted script does (may raise). */
 void vm_poll(lua_State *L);
 /* The thread (coroutine) that runs now: for whoever switches it. Returns the one before. */

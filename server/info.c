@@ -348,6 +348,7 @@ static void write_transactions(struct server *s, struct text *out)
     field_count(out, "transactions_aborted_by_condition", s->stats.execs_condition_aborted);
     field_count(out, "transactions_aborted_by_error", s->stats.execs_queue_aborted);
     field_count(out, "transactions_rolled_back", s->stats.execs_rolled_back);
+    field_count(out, "scripts_rolled_back", s->stats.scripts_rolled_back);
     field_count(out, "transaction_commands", s->stats.exec_commands);
     text_addf(out, "transaction_commands_avg:%.2f\r\n",
               s->stats.execs > 0 ? (double)s->stats.exec_commands / (double)s->stats.execs : 0.0);

@@ -16,9 +16,11 @@
 #include "server/log.h"
 #include "server/network.h"
 #include "server/server.h"
+#include "server/txlog.h"
 #include "server/version.h"
 #include "server/watchdog.h"
 #include "storage/lazyfree.h"
+#include "storage/undo.h"
 
 enum { TURN_NS = 1000000 /* a script that takes long turns the loop that often */ };
 
@@ -75,6 +77,14 @@ static void refuse(struct scripts *sc, struct command_slot *command, const char 
     executor_refused(sc->server, command);
 }
 
+/* Is there more to take back than may be kept for that? */
+static bool takes_too_much(const struct scripts *sc)
+{
+    const struct undo *undo = sc->server->keys->undo;
+    int64_t limit = sc->server->opt.transaction_undo_limit;
+    return undo_is_open(undo) && limit != 0 && undo_memory(undo) > (size_t)limit;
+}
+
 static struct reply *run_command(void *context, int resp, const struct bytes *argv, int argc)
 {
     struct scripts *sc = context;
@@ -103,6 +113,8 @@ static struct reply *run_command(void *context, int resp, const struct bytes *ar
         .reply = &c->reply,
     };
     executor_call(&call);
+    if (takes_too_much(sc))
+        vm_interrupt(sc->job->vm);
     return &c->reply;
 }
 
@@ -138,7 +150,7 @@ void scripts_kill(struct call *call, bool function)
     struct scripts *sc = call->server->scripts;
     if (!sc->busy) {
         reply_error(call->reply, "NOTBUSY No scripts in execution right now.");
-    } else if (sc->has_written) {
+    } else if (sc->has_written && !sc->server->opt.script_rollback) {
         reply_error(call->reply,
                     "UNKILLABLE Sorry the script already executed write commands against the "
                     "dataset. You can either wait the script termination or kill the server in a "
@@ -184,6 +196,10 @@ static const char *on_interrupted(void *context)
     struct scripts *sc = context;
     struct server *s = sc->server;
     uint64_t now = clock_ticks(), ms = clock_ticks_to_ns(now - sc->began) / 1000000;
+    if (takes_too_much(sc))
+        return "ERR the changes take more than transaction-undo-limit";
+    if (s->opt.script_max_time > 0 && ms >= (uint64_t)s->opt.script_max_time)
+        return "ERR the script ran for longer than script-max-time";
     if (!sc->busy) {
         int64_t threshold = s->opt.busy_reply_threshold;
         if (threshold <= 0 || ms < (uint64_t)threshold || sc->call->client->conn == NULL)
@@ -195,11 +211,17 @@ static const char *on_interrupted(void *context)
         sc->turned = clock_ticks();
     }
     if (s->stopping)
-        return "Script ended because the server stops";
+        return "ERR Script ended because the server stops";
     if (!sc->killed)
         return NULL;
-    return sc->job->is_function ? "Script killed by user with FUNCTION KILL..."
-                                : "Script killed by user with SCRIPT KILL...";
+    return sc->job->is_function ? "ERR Script killed by user with FUNCTION KILL..."
+                                : "ERR Script killed by user with SCRIPT KILL...";
+}
+
+static bool may_roll_back(void *context)
+{
+    const struct scripts *sc = context;
+    return undo_is_open(sc->server->keys->undo);
 }
 
 /* -- life -------------------------------------------------------------------------------------- */
@@ -216,6 +238,7 @@ static struct script_host make_host(struct scripts *sc)
         .log = write_log,
         .may_call = may_call,
         .interrupted = on_interrupted,
+        .may_roll_back = may_roll_back,
     };
 }
 
@@ -347,6 +370,7 @@ static void begin(struct scripts *sc, struct call *call, const struct script_job
     sc->call = call;
     sc->has_written = false;
     sc->turned = sc->began = clock_ticks();
+    c->id = call->client->id; /* whose changes these are */
     c->db = call->db;
     c->flags = CLIENT_AUTHENTICATED | (call->client->flags & CLIENT_NO_TOUCH);
     c->user = call->client->user;
@@ -367,6 +391,29 @@ static void end(struct scripts *sc, const struct script_job *job, const struct v
     st->ticks += ticks;
     if (ticks > st->ticks_max)
         st->ticks_max = ticks;
+}
+
+/* Run it; with script-rollback, one that ends in an error leaves nothing. */
+static void run_or_roll_back(struct call *call, const struct script_job *job, struct vm_run *run)
+{
+    struct server *s = call->server;
+    if (!s->opt.script_rollback || job->is_trial || job->read_only ||
+        job->flags & SCRIPT_NO_WRITES) {
+        vm_run(job->vm, run);
+        return;
+    }
+    struct undo_section section = undo_begin(s->keys);
+    vm_run(job->vm, run);
+    if (!run->thrown) {
+        undo_commit(s->keys, section);
+        return;
+    }
+    if (s->keys->undo->used > section.used) {
+        s->stats.scripts_rolled_back++;
+        txlog_rollback(call->client, TXLOG_SCRIPT,
+                       bytes_of(s->reply_errors.text, s->reply_errors.len));
+    }
+    undo_rollback(s->keys, section);
 }
 
 bool script_run(struct call *call, const struct script_job *job)
@@ -392,7 +439,7 @@ bool script_run(struct call *call, const struct script_job *job)
     };
     begin(sc, call, job);
     watchdog_begin(sc->watchdog, job->vm);
-    vm_run(job->vm, &run);
+    run_or_roll_back(call, job, &run);
     watchdog_end(sc->watchdog);
     end(sc, job, &run);
     return !run.failed;

@@ -29,6 +29,7 @@ struct script_job {
     uint32_t flags;             /* enum script_flag */
     bool is_function;           /* FCALL: arguments instead of globals; FUNCTION KILL ends it */
     bool read_only;             /* called by a command that promises to write nothing */
+    bool is_trial;              /* whoever runs it takes everything back: dry_run.h */
     int first_key, key_count;   /* in call->argv; behind the keys come the arguments */
     struct script_stats *stats; /* counted there */
 };

@@ -35,7 +35,7 @@ struct stats {
     size_t peak_memory, startup_memory;
     size_t input_max, output_max; /* recent largest buffers */
     uint64_t execs, execs_watch_aborted, execs_condition_aborted, execs_queue_aborted,
-        execs_rolled_back;
+        execs_rolled_back, scripts_rolled_back;
     uint64_t exec_commands, exec_commands_max; /* in the queues of those that ran */
     struct rate rate_commands, rate_net_in, rate_net_out, rate_cycles, rate_cycle_us;
 };

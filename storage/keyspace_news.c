@@ -3,8 +3,8 @@
  *
  * In an open section all of it waits in the undo log: what is taken back was never told.
  */
-#include "storage/keyspace.h"
-#include "storage/undo.h"
+#include "storage/keyspace_news.h"
+
 #include "storage/watch.h"
 
 /* How far a change reaches; its event, if it has one, is told in any case. */
@@ -116,4 +116,24 @@ void keyspace_count(struct keyspace *ks, uint64_t changes)
         *(uint64_t *)undo_record(ks->undo, &kind_count, sizeof changes) = changes;
     else
         ks->dirty += changes;
+}
+
+struct each {
+    news_visit *visit;
+    void *context;
+};
+
+static void visit_news(const void *record, void *context)
+{
+    const struct news *n = record;
+    const struct each *each = context;
+    if (n->event != NULL)
+        each->visit(each->context, n->db, bytes_of(n->name, n->len), n->event);
+}
+
+void keyspace_news_each(const struct keyspace *ks, struct undo_section section, news_visit *visit,
+                        void *context)
+{
+    struct each each = {visit, context};
+    undo_each(ks->undo, section, &kind_news, visit_news, &each);
 }

@@ -96,6 +96,17 @@ void undo_rollback(struct keyspace *ks, struct undo_section section)
     close_section(u, section);
 }
 
+void undo_each(const struct undo *u, struct undo_section section, const struct undo_kind *kind,
+               void (*visit)(const void *record, void *context), void *context)
+{
+    for (size_t at = section.used; at < u->used;) {
+        const struct header *h = header_at(u, at);
+        if (h->kind == kind)
+            visit(h + 1, context);
+        at += sizeof *h + h->size;
+    }
+}
+
 size_t undo_memory(const struct undo *u)
 {
     return (u->depth > 0 ? u->used : u->room) + u->kept;

@@ -57,6 +57,9 @@ void undo_rollback(struct keyspace *ks, struct undo_section section);
 /* Room for a record of this kind (aligned to 16), to be filled by the caller at once. Only while
  * open. */
 void *undo_record(struct undo *u, const struct undo_kind *kind, size_t size);
+/* Visit the records of one kind in an open section, oldest first. */
+void undo_each(const struct undo *u, struct undo_section section, const struct undo_kind *kind,
+               void (*visit)(const void *record, void *context), void *context);
 /* Bytes that the log takes and keeps alive. */
 size_t undo_memory(const struct undo *u);
 

@@ -58,7 +58,7 @@ def decode(raw, at):
 
 
 class Wire:
-    def __init__(self, server, resp=2, timeout=10):
+    def __init__(self, server, resp=2, timeout=30):
         self.socket = socket.create_connection(('127.0.0.1', server.port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile('rb')

@@ -7,22 +7,30 @@
 #include "base/memory.h"
 #include "server/client.h"
 #include "server/command.h"
+#include "server/dry_run.h"
 #include "server/monitor.h"
 #include "server/scripts.h"
 #include "server/server.h"
+#include "server/version.h"
 
 /* -- running ----------------------------------------------------------------------------------- */
 
+/* How a script is run. */
+enum manner { FOR_REAL, READ_ONLY, ON_TRIAL };
+
 static void run_script(struct call *call, struct script *script, struct script_job *job,
-                       bool read_only)
+                       enum manner manner)
 {
     job->vm = scripts_eval_vm(call->server->scripts);
     job->function = script->function;
     job->name = script->sha;
     job->flags = script->flags;
-    job->read_only = read_only;
+    job->read_only = manner == READ_ONLY;
     job->stats = &script->stats;
-    script_run(call, job);
+    if (manner == ON_TRIAL)
+        dry_run(call, job);
+    else
+        script_run(call, job);
 }
 
 static struct script *find_or_add(struct call *call, struct bytes body, bool loaded)
@@ -38,7 +46,7 @@ static struct script *find_or_add(struct call *call, struct bytes body, bool loa
     return script;
 }
 
-static void eval(struct call *call, bool read_only)
+static void eval(struct call *call, enum manner manner)
 {
     struct script_job job = {0};
     monitor_feed_script(call);
@@ -46,45 +54,46 @@ static void eval(struct call *call, bool read_only)
         return;
     struct script *script = find_or_add(call, call->argv[1], false);
     if (script != NULL)
-        run_script(call, script, &job, read_only);
+        run_script(call, script, &job, manner);
 }
 
-static void evalsha(struct call *call, bool read_only)
+/* The sha at argument at, and what follows it. */
+static void evalsha(struct call *call, int at, enum manner manner)
 {
     struct script_job job = {0};
     monitor_feed_script(call);
     struct script_cache *cache = scripts_cache(call->server->scripts);
-    if (call->argv[1].len != SHA1_HEX) {
+    if (call->argv[at].len != SHA1_HEX) {
         reply_error(call->reply, "NOSCRIPT No matching script. Please use EVAL.");
         return;
     }
-    if (!script_keys_or_reply(call, 2, &job))
+    if (!script_keys_or_reply(call, at + 1, &job))
         return;
-    struct script *script = script_cache_find(cache, call->argv[1]);
+    struct script *script = script_cache_find(cache, call->argv[at]);
     if (script == NULL)
         reply_error(call->reply, "NOSCRIPT No matching script. Please use EVAL.");
     else
-        run_script(call, script, &job, read_only);
+        run_script(call, script, &job, manner);
 }
 
 static void cmd_eval(struct call *call)
 {
-    eval(call, false);
+    eval(call, FOR_REAL);
 }
 
 static void cmd_eval_ro(struct call *call)
 {
-    eval(call, true);
+    eval(call, READ_ONLY);
 }
 
 static void cmd_evalsha(struct call *call)
 {
-    evalsha(call, false);
+    evalsha(call, 1, FOR_REAL);
 }
 
 static void cmd_evalsha_ro(struct call *call)
 {
-    evalsha(call, true);
+    evalsha(call, 1, READ_ONLY);
 }
 
 /* -- SCRIPT ------------------------------------------------------------------------------------ */
@@ -96,6 +105,11 @@ static void cmd_script_load(struct call *call)
         return;
     script_cache_keep(scripts_cache(call->server->scripts), script);
     reply_bulk(call->reply, bytes_of(script->sha, SHA1_HEX));
+}
+
+static void cmd_script_dryrun(struct call *call)
+{
+    evalsha(call, 2, ON_TRIAL);
 }
 
 static void cmd_script_exists(struct call *call)
@@ -142,6 +156,8 @@ static void cmd_script_help(struct call *call)
     static const char *const lines[] = {
         "DEBUG (YES|SYNC|NO)",
         "    Accepted for NO: there is no debugger.",
+        "DRYRUN <sha1> <numkeys> [<key> ...] [<arg> ...]",
+        "    Run a script, show its result and its changes, and take all of them back.",
         "EXISTS <sha1> [<sha1> ...]",
         "    Tell which of these scripts are there.",
         "FLUSH [ASYNC|SYNC]",
@@ -188,6 +204,20 @@ static const struct command script_subcommands[] = {
         .summary = "Sets the debug mode of scripts; there is no debugger, so only NO is accepted.",
         .complexity = "O(1)",
         .args = "mode(yes:token=YES|sync:token=SYNC|no:token=NO)",
+    },
+    {
+        .name = "dryrun",
+        .run = cmd_script_dryrun,
+        .arity = -4,
+        .flags = CMD_NOSCRIPT | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_STALE,
+        .categories = CAT_SCRIPTING,
+        KEYS({KEY_RW | KEY_ACCESS | KEY_UPDATE, .first = 3, .counted = true, .key_at = 1}),
+        .group = "scripting",
+        .since = REDOUBT_VERSION,
+        .summary = "Runs a script of the cache, shows its result and its changes, and takes them "
+                   "all back.",
+        .complexity = "Depends on the script that is executed.",
+        .args = "sha1 numkeys:integer key:key#0?* arg?*",
     },
     {
         .name = "exists",
