@@ -427,23 +427,33 @@ void reply_null_array(struct reply *r)
         put_text(r, "_\r\n", 3);
 }
 
-void reply_double(struct reply *r, double value)
+static void put_double(struct reply *r, struct bytes text)
 {
-    char text[NUMBER_DOUBLE_MAX];
-    size_t len = number_format_double(text, value);
     if (r->resp == 2) {
-        reply_bulk(r, bytes_of(text, len));
+        reply_bulk(r, text);
         return;
     }
     put_text(r, ",", 1);
-    put(r, text, len);
+    put(r, text.ptr, text.len);
     put_text(r, "\r\n", 2);
+}
+
+void reply_double(struct reply *r, double value)
+{
+    char text[NUMBER_DOUBLE_MAX];
+    put_double(r, bytes_of(text, number_format_double(text, value)));
 }
 
 void reply_long_double_bulk(struct reply *r, long double value)
 {
     char text[NUMBER_LONG_DOUBLE_MAX];
     reply_bulk(r, bytes_of(text, number_format_long_double(text, value)));
+}
+
+void reply_long_double(struct reply *r, long double value)
+{
+    char text[NUMBER_LONG_DOUBLE_MAX];
+    put_double(r, bytes_of(text, number_format_long_double(text, value)));
 }
 
 void reply_bool(struct reply *r, bool value)

@@ -90,7 +90,8 @@ void reply_null(struct reply *r);       /* $-1 or _ */
 void reply_null_array(struct reply *r); /* *-1 or _ */
 void reply_double(struct reply *r, double value);
 void reply_long_double_bulk(struct reply *r,
-                            long double value); /* INCRBYFLOAT's form, always a bulk */
+                            long double value);             /* INCRBYFLOAT's form, always a bulk */
+void reply_long_double(struct reply *r, long double value); /* the same, to RESP3 a double */
 void reply_bool(struct reply *r, bool value);
 void reply_big_number(struct reply *r, struct bytes digits);
 void reply_verbatim(struct reply *r, struct bytes text, const char format[3]); /* "txt", "mkd" */

@@ -34,6 +34,8 @@
     X(bitfield_commands)                                                                           \
     X(hyperloglog_commands)                                                                        \
     X(stream_commands)                                                                             \
+    X(geo_commands)                                                                                \
+    X(geo_search_commands)                                                                         \
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \
     X(transaction_commands)                                                                        \

@@ -299,7 +299,7 @@ static void compute_and_store(struct call *call, enum operation operation, const
     if (algebra_or_reply(call, 2, operation != DIFF ? HAS_WEIGHTS : 0, &a)) {
         zset_builder_init(&b);
         run(&a);
-        zset_store(call, zset_builder_finish(&b, &call->keys->limits, call->argv[1]), event);
+        zset_store(call, 1, zset_builder_finish(&b, &call->keys->limits, call->argv[1]), event);
     }
     mem_free(a.sources);
 }

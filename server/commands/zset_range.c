@@ -253,7 +253,7 @@ static void cmd_zrangestore(struct call *call)
              span.count > 0 && zset_iter_next(&it, &item); span.count--)
             *zset_builder_score(&b, item.name, &fresh) = item.score;
     }
-    zset_store(call, zset_builder_finish(&b, &call->keys->limits, call->argv[1]), "zrangestore");
+    zset_store(call, 1, zset_builder_finish(&b, &call->keys->limits, call->argv[1]), "zrangestore");
 }
 
 /* -- counting and removing --------------------------------------------------------------------- */

@@ -36,10 +36,10 @@ void zset_shrunk(struct keyspace *ks, int db, struct key key, const struct entry
     }
 }
 
-void zset_store(struct call *call, struct entry *built, const char *event)
+void zset_store(struct call *call, int i, struct entry *built, const char *event)
 {
     struct keyspace *ks = call->keys;
-    struct key key = call_key(call, 1);
+    struct key key = call_key(call, i);
     int64_t count = built != NULL ? (int64_t)zset_count(built) : 0;
     if (built != NULL) {
         struct entry *old = keyspace_find(ks, call->db, key);
@@ -55,15 +55,6 @@ void zset_store(struct call *call, struct entry *built, const char *event)
 }
 
 /* -- ZADD, ZINCRBY ----------------------------------------------------------------------------- */
-
-enum zadd_option {
-    ZADD_NX = 1 << 0,
-    ZADD_XX = 1 << 1,
-    ZADD_GT = 1 << 2,
-    ZADD_LT = 1 << 3,
-    ZADD_CH = 1 << 4,
-    ZADD_INCR = 1 << 5,
-};
 
 /* Options from argument 2 on; *first is the first argument behind them. */
 static unsigned parse_options(const struct call *call, int *first)
@@ -138,13 +129,14 @@ static bool add_one(struct call *call, const struct zset_at *at, struct bytes na
 }
 
 /* The entry at argument 1, made if there is none; NULL: there is none and shall be none. */
-static struct entry *demand(struct call *call, struct entry *e, int first, unsigned options)
+static struct entry *demand(struct call *call, struct entry *e, int first, int step,
+                            unsigned options)
 {
     if (e != NULL || (options & ZADD_XX))
         return e;
     struct key key = call_key(call, 1);
-    e = zset_create(&call->keys->limits, key.name, (uint64_t)(call->argc - first) / 2,
-                    call->argv[first + 1].len);
+    e = zset_create(&call->keys->limits, key.name, (uint64_t)((call->argc - 1 - first) / step + 1),
+                    call->argv[first].len);
     keyspace_add(call->keys, call->db, e, key.hash);
     return e;
 }
@@ -159,18 +151,18 @@ static void reply_added(struct call *call, const struct zadd *z)
         reply_double(call->reply, z->score);
 }
 
-/* Pairs of score and member from argument first on. */
-static void add_pairs(struct call *call, const double *scores, int first, unsigned options)
+void zset_add_members(struct call *call, const double *scores, int first, int step,
+                      unsigned options)
 {
     struct entry *e = call_find_for_write(call, 1);
     if (!call_type_or_reply(call, e, TYPE_ZSET))
         return;
     struct zadd z = {.options = options, .skipped = true};
-    e = demand(call, e, first, options);
+    e = demand(call, e, first, step, options);
     if (e != NULL) {
         struct zset_at at = zset_in(call->keys, e);
-        for (int i = first; i < call->argc; i += 2)
-            if (!add_one(call, &at, call->argv[i + 1], scores[(i - first) / 2], &z))
+        for (int i = first; i < call->argc; i += step)
+            if (!add_one(call, &at, call->argv[i], *scores++, &z))
                 return;
     }
     if (z.added + z.updated > 0)
@@ -188,7 +180,7 @@ static void add(struct call *call, int first, unsigned options)
     while (read < count && call_double_or_reply(call, first + 2 * read, &scores[read], NULL))
         read++;
     if (read == count)
-        add_pairs(call, scores, first, options);
+        zset_add_members(call, scores, first + 1, 2, options);
     if (scores != few)
         mem_free(scores);
 }

@@ -15,9 +15,22 @@ void zset_reply_count(struct reply *r, uint64_t count, bool with_scores);
 /* Members were removed: announce that, and remove the key if none is left, with the event "del". */
 void zset_shrunk(struct keyspace *ks, int db, struct key key, const struct entry *e,
                  const char *event);
-/* Put a set that was built (NULL: it would be empty) into the keyspace as argument 1, in the place
+/* Put a set that was built (NULL: it would be empty) into the keyspace as argument i, in the place
  * of whatever is there, and answer with its count. */
-void zset_store(struct call *call, struct entry *built, const char *event);
+void zset_store(struct call *call, int i, struct entry *built, const char *event);
+
+enum zset_add_option {
+    ZADD_NX = 1 << 0,
+    ZADD_XX = 1 << 1,
+    ZADD_GT = 1 << 2,
+    ZADD_LT = 1 << 3,
+    ZADD_CH = 1 << 4,
+    ZADD_INCR = 1 << 5,
+};
+/* ZADD once its arguments are read: into the set at argument 1 go the members at argument first and
+ * each step-th behind it, with these scores. Answers. */
+void zset_add_members(struct call *call, const double *scores, int first, int step,
+                      unsigned options);
 
 enum zset_end {
     ZSET_MIN,
