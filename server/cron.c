@@ -17,6 +17,7 @@
 #include "server/log.h"
 #include "server/network.h"
 #include "server/outlimit.h"
+#include "server/outlink.h"
 #include "server/scripts.h"
 #include "server/server.h"
 #include "server/shutdown.h"
@@ -257,6 +258,7 @@ static void on_tick(uv_timer_t *timer)
         expire_some(c);
     compact_indexes(c);
     look_at_clients(c);
+    outlinks_tidy(s->outlinks, clock_mono_us());
     shutdown_if_asked(s);
     s->stats.cycle_cron_ticks += clock_ticks() - start;
 }

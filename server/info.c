@@ -19,6 +19,7 @@
 #include "server/latency.h"
 #include "server/memory_report.h"
 #include "server/network.h"
+#include "server/outlink.h"
 #include "server/pubsub.h"
 #include "server/server.h"
 #include "server/txlog.h"
@@ -291,16 +292,16 @@ static void write_stats_keys(const struct server *s, struct text *out)
     field_count(out, "pubsubshard_channels", pubsub_count(s, PUBSUB_SHARD));
 }
 
-static void write_stats_idle(struct text *out)
+static void write_stats_idle(const struct server *s, struct text *out)
 {
+    field_int(out, "migrate_cached_sockets", outlinks_count(s->outlinks));
     static const char *const names[] = {
-        "latest_fork_usec",         "total_forks",
-        "migrate_cached_sockets",   "slave_expires_tracked_keys",
-        "active_defrag_hits",       "active_defrag_misses",
-        "active_defrag_key_hits",   "active_defrag_key_misses",
-        "total_active_defrag_time", "current_active_defrag_time",
-        "tracking_total_keys",      "tracking_total_items",
-        "tracking_total_prefixes",
+        "latest_fork_usec",           "total_forks",
+        "slave_expires_tracked_keys", "active_defrag_hits",
+        "active_defrag_misses",       "active_defrag_key_hits",
+        "active_defrag_key_misses",   "total_active_defrag_time",
+        "current_active_defrag_time", "tracking_total_keys",
+        "tracking_total_items",       "tracking_total_prefixes",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         field_int(out, names[i], 0);
@@ -336,7 +337,7 @@ static void write_stats(struct server *s, struct text *out)
 {
     write_stats_traffic(&s->stats, out);
     write_stats_keys(s, out);
-    write_stats_idle(out);
+    write_stats_idle(s, out);
     write_stats_loop(&s->stats, out);
 }
 

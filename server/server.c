@@ -20,6 +20,7 @@
 #include "server/log.h"
 #include "server/network.h"
 #include "server/options_apply.h"
+#include "server/outlink.h"
 #include "server/pubsub.h"
 #include "server/scripts.h"
 #include "server/shutdown.h"
@@ -161,6 +162,7 @@ static void open_parts(struct server *s)
     s->keys->lazyfree = s->lazyfree;
     s->eviction = eviction_create();
     s->errors = error_stats_create();
+    s->outlinks = outlinks_create();
     s->slowlog = slowlog_create();
     s->txlog = txlog_create(s);
     s->latency = latency_create();
@@ -260,6 +262,7 @@ static void close_parts(struct server *s)
     latency_destroy(s->latency);
     txlog_destroy(s->txlog);
     slowlog_destroy(s->slowlog);
+    outlinks_destroy(s->outlinks);
     error_stats_destroy(s->errors);
     eviction_destroy(s->eviction);
     keyspace_destroy(s->keys);

@@ -37,6 +37,7 @@ struct server {
     struct txlog *txlog;            /* txlog.h */
     struct latency *latency;        /* latency.h: LATENCY's events */
     struct error_stats *errors;     /* errorstats.h: INFO errorstats */
+    struct outlinks *outlinks;      /* outlink.h: connections of MIGRATE */
     struct log *log;                /* log.h */
     struct cron *cron;              /* cron.h: what happens hz times a second */
     struct reply_pool reply_pool;

@@ -46,6 +46,7 @@
     X(sort_commands)                                                                               \
     X(scan_commands)                                                                               \
     X(dump_commands)                                                                               \
+    X(migrate_commands)                                                                            \
     X(object_commands)                                                                             \
     X(compare_commands)                                                                            \
     X(lcs_commands)                                                                                \
