@@ -29,6 +29,15 @@ static struct bytes body_of(const void *entry)
 
 static const struct dict_type sha_type = {.key = sha_of}, body_type = {.key = body_of};
 
+void script_stats_add(struct script_stats *st, uint64_t ticks, bool failed)
+{
+    st->calls++;
+    st->errors += failed;
+    st->ticks += ticks;
+    if (ticks > st->ticks_max)
+        st->ticks_max = ticks;
+}
+
 /* -- shebang ----------------------------------------------------------------------------------- */
 
 uint32_t script_flag_of(struct bytes name)

@@ -30,6 +30,8 @@ struct script_stats {
     uint64_t ticks, ticks_max; /* in all, of the longest run */
 };
 
+void script_stats_add(struct script_stats *st, uint64_t ticks, bool failed);
+
 struct script {
     char sha[SHA1_HEX + 1];
     struct bytes body; /* owned */

@@ -102,7 +102,10 @@ static int co_wrap(lua_State *L)
 
 static int co_yield (lua_State *L)
 {
-    return lua_yield(L, lua_gettop(L));
+    if (lua_isyieldable(L) != 0)
+        return lua_yield(L, lua_gettop(L));
+    lua_pushliteral(L, "attempt to yield across metamethod/C-call boundary");
+    return lua_error(L);
 }
 
 static int co_status(lua_State *L)

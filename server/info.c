@@ -21,6 +21,7 @@
 #include "server/network.h"
 #include "server/outlink.h"
 #include "server/pubsub.h"
+#include "server/scripts.h"
 #include "server/server.h"
 #include "server/txlog.h"
 #include "server/version.h"
@@ -157,19 +158,20 @@ static void write_memory_use(const struct memory_report *m, struct text *out)
     field_size(out, "total_system_memory", m->system_total);
 }
 
-static void write_memory_scripts(struct text *out)
+static void write_memory_scripts(const struct server *s, struct text *out)
 {
-    field_int(out, "used_memory_lua", 0);
-    field_int(out, "used_memory_vm_eval", 0);
-    field_human(out, "used_memory_lua_human", 0);
-    field_int(out, "used_memory_scripts_eval", 0);
-    field_int(out, "number_of_cached_scripts", 0);
-    field_int(out, "number_of_functions", 0);
-    field_int(out, "number_of_libraries", 0);
-    field_int(out, "used_memory_vm_functions", 0);
-    field_size(out, "used_memory_vm_total", 0);
-    field_int(out, "used_memory_functions", 0);
-    field_size(out, "used_memory_scripts", 0);
+    struct script_figures f = scripts_figures(s->scripts);
+    field_count(out, "used_memory_lua", f.vm_eval);
+    field_count(out, "used_memory_vm_eval", f.vm_eval);
+    field_human(out, "used_memory_lua_human", f.vm_eval);
+    field_count(out, "used_memory_scripts_eval", f.scripts_eval);
+    field_count(out, "number_of_cached_scripts", f.cached);
+    field_count(out, "number_of_functions", f.function_count);
+    field_count(out, "number_of_libraries", f.libraries);
+    field_count(out, "used_memory_vm_functions", f.vm_functions);
+    field_size(out, "used_memory_vm_total", f.vm_eval + f.vm_functions);
+    field_count(out, "used_memory_functions", f.functions);
+    field_size(out, "used_memory_scripts", f.scripts_eval + f.functions);
 }
 
 static void write_memory_ratios(const struct memory_report *m, struct text *out)
@@ -188,7 +190,7 @@ static void write_memory(struct server *s, struct text *out)
 {
     struct memory_report m = memory_report(s);
     write_memory_use(&m, out);
-    write_memory_scripts(out);
+    write_memory_scripts(s, out);
     field_size(out, "maxmemory", (size_t)s->opt.maxmemory);
     field_option(out, "maxmemory_policy", s, OPTION_maxmemory_policy);
     write_memory_ratios(&m, out);
@@ -281,7 +283,7 @@ static void write_stats_keys(const struct server *s, struct text *out)
     field_count(out, "expire_cycle_cpu_milliseconds", ticks_to_us(st->expire_ticks) / 1000);
     field_count(out, "evicted_keys", s->keys->evicted);
     field_count(out, "evicted_clients", st->evicted_clients);
-    field_int(out, "evicted_scripts", 0);
+    field_count(out, "evicted_scripts", scripts_figures(s->scripts).evicted);
     field_count(out, "total_eviction_exceeded_time",
                 (st->eviction_exceeded_us + exceeding_us) / 1000);
     field_count(out, "current_eviction_exceeded_time", exceeding_us / 1000);

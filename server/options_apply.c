@@ -22,6 +22,7 @@
 #include "server/option_kinds.h"
 #include "server/outlimit.h"
 #include "server/resources.h"
+#include "server/scripts.h"
 #include "server/server.h"
 #include "server/slowlog.h"
 #include "server/title.h"
@@ -67,6 +68,13 @@ static bool apply_maxmemory(struct server *s, struct option_error *error)
                   "are refused until "
                   "enough is deleted.");
     client_eviction_apply(s);
+    return true;
+}
+
+static bool apply_lua_memory(struct server *s, struct option_error *error)
+{
+    (void)error;
+    scripts_apply_limit(s->scripts);
     return true;
 }
 
@@ -279,6 +287,7 @@ static const struct {
     {OPTION_slowlog_max_len, apply_slowlog, true},
     {OPTION_txlog_max_len, apply_txlog, true},
     {OPTION_version_table_max_keys, apply_versions, true},
+    {OPTION_lua_memory_limit, apply_lua_memory, true},
     {OPTION_hz, apply_hz, true},
     {OPTION_requirepass, apply_requirepass, true},
     {OPTION_notify_keyspace_events, apply_events, true},

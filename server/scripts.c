@@ -29,6 +29,7 @@ struct scripts {
     struct script_host host;
     struct vm *eval;
     struct script_cache *cache;
+    struct script_stats totals;   /* of EVAL's scripts */
     uint64_t evicted;             /* by caches that are gone */
     struct client client;         /* who runs the commands of scripts */
     const struct script_job *job; /* what runs; NULL: nothing does */
@@ -142,7 +143,7 @@ const char *scripts_busy_error(const struct scripts *sc)
 
 bool scripts_is_busy(const struct scripts *sc)
 {
-    return sc->busy;
+    return sc != NULL && sc->busy;
 }
 
 void scripts_kill(struct call *call, bool function)
@@ -250,7 +251,7 @@ struct scripts *scripts_create(struct server *s)
     sc->client = (struct client){.server = s, .user = "default", .flags = CLIENT_AUTHENTICATED};
     reply_init(&sc->client.reply, &s->reply_pool, &s->reply_errors);
     sc->cache = script_cache_create();
-    sc->eval = vm_create(&sc->host, 0, NULL);
+    sc->eval = vm_create(&sc->host, (size_t)s->opt.lua_memory_limit, NULL);
     sc->watchdog = watchdog_start();
     return sc;
 }
@@ -281,9 +282,26 @@ const struct script_host *scripts_host(struct scripts *sc)
     return &sc->host;
 }
 
-uint64_t scripts_evicted(const struct scripts *sc)
+struct script_figures scripts_figures(const struct scripts *sc)
 {
-    return sc->evicted + script_cache_evicted(sc->cache);
+    if (sc == NULL)
+        return (struct script_figures){0};
+    return (struct script_figures){
+        .vm_eval = vm_memory(sc->eval),
+        .scripts_eval = script_cache_memory(sc->cache),
+        .cached = script_cache_count(sc->cache),
+        .evicted = sc->evicted + script_cache_evicted(sc->cache),
+    };
+}
+
+const struct script_stats *scripts_totals(const struct scripts *sc)
+{
+    return &sc->totals;
+}
+
+void scripts_apply_limit(struct scripts *sc)
+{
+    vm_set_memory_limit(sc->eval, (size_t)sc->server->opt.lua_memory_limit);
 }
 
 /* A state and its scripts, on their way out. */
@@ -307,7 +325,7 @@ void scripts_flush(struct scripts *sc, bool async)
     uint64_t objects = script_cache_count(old->cache);
     sc->evicted += script_cache_evicted(old->cache);
     sc->cache = script_cache_create();
-    sc->eval = vm_create(&sc->host, 0, NULL);
+    sc->eval = vm_create(&sc->host, (size_t)sc->server->opt.lua_memory_limit, NULL);
     if (async)
         lazyfree_queue(sc->server->lazyfree, end_remains, old, objects + 1);
     else
@@ -385,12 +403,9 @@ static void end(struct scripts *sc, const struct script_job *job, const struct v
     sc->call = NULL;
     if (run->was_counted)
         executor_error_is_known(sc->server);
-    struct script_stats *st = job->stats;
-    st->calls++;
-    st->errors += run->failed;
-    st->ticks += ticks;
-    if (ticks > st->ticks_max)
-        st->ticks_max = ticks;
+    script_stats_add(job->stats, ticks, run->failed);
+    if (!job->is_function)
+        script_stats_add(&sc->totals, ticks, run->failed);
 }
 
 /* Run it; with script-rollback, one that ends in an error leaves nothing. */

@@ -18,8 +18,19 @@ struct script_cache *scripts_cache(struct scripts *sc);
 const struct script_host *scripts_host(struct scripts *sc);
 /* SCRIPT FLUSH: a fresh state. async: the old one ends on another thread. Never while it runs. */
 void scripts_flush(struct scripts *sc, bool async);
-/* Scripts that made room for others since the start. */
-uint64_t scripts_evicted(const struct scripts *sc);
+
+/* What INFO and MEMORY STATS tell; zeros for NULL. */
+struct script_figures {
+    size_t vm_eval, vm_functions;   /* bytes of the Lua states */
+    size_t scripts_eval, functions; /* of texts and bookkeeping */
+    uint64_t cached, evicted;       /* EVAL's scripts */
+    uint64_t function_count, libraries;
+};
+struct script_figures scripts_figures(const struct scripts *sc);
+/* All runs of EVAL's scripts, those that are forgotten included. */
+const struct script_stats *scripts_totals(const struct scripts *sc);
+/* lua-memory-limit has changed. */
+void scripts_apply_limit(struct scripts *sc);
 
 /* One run of a script or function. */
 struct script_job {

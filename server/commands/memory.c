@@ -7,6 +7,7 @@
 #include "server/call.h"
 #include "server/command.h"
 #include "server/memory_report.h"
+#include "server/scripts.h"
 #include "server/server.h"
 
 #ifdef REDOUBT_JEMALLOC
@@ -95,8 +96,9 @@ static void cmd_memory_stats(struct call *call)
     add_size(&map, "clients.normal", m.clients_normal);
     add_size(&map, "cluster.links", 0);
     add_size(&map, "aof.buffer", 0);
-    add_size(&map, "lua.caches", 0);
-    add_size(&map, "functions.caches", 0);
+    struct script_figures scripts = scripts_figures(call->server->scripts);
+    add_size(&map, "lua.caches", scripts.scripts_eval);
+    add_size(&map, "functions.caches", scripts.functions);
     add_dbs(&map, call->keys);
     add_size(&map, "overhead.db.hashtable.lut", m.tables);
     /* A table resizes in place (dict.h): there is never a second one to count. */

@@ -1,7 +1,7 @@
 /*
  * scripting.c - EVAL and its family, SCRIPT.
  */
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -151,6 +151,108 @@ static void cmd_script_kill(struct call *call)
     scripts_kill(call, false);
 }
 
+/* -- what runs cost ---------------------------------------------------------------------------- */
+
+static int64_t us_of(uint64_t ticks)
+{
+    return (int64_t)(clock_ticks_to_ns(ticks) / 1000);
+}
+
+static void add_figure(struct reply *r, const char *name, int64_t value)
+{
+    reply_bulk_text(r, name);
+    reply_int(r, value);
+}
+
+enum { STATS_FIELDS = 4 };
+
+/* STATS_FIELDS pairs of a map. */
+static void add_stats(struct reply *r, const struct script_stats *st)
+{
+    add_figure(r, "calls", (int64_t)st->calls);
+    add_figure(r, "errors", (int64_t)st->errors);
+    add_figure(r, "usec", us_of(st->ticks));
+    add_figure(r, "usec_max", us_of(st->ticks_max));
+}
+
+static void cmd_script_stats(struct call *call)
+{
+    struct scripts *sc = call->server->scripts;
+    struct reply *r = call->reply;
+    struct script_figures f = scripts_figures(sc);
+    const struct call *runs;
+    uint64_t ms;
+    const struct script_job *job = scripts_running(sc, &runs, &ms);
+    reply_map(r, 5 + STATS_FIELDS);
+    reply_bulk_text(r, "running_script");
+    if (job == NULL) {
+        reply_null(r);
+    } else {
+        reply_map(r, 2);
+        reply_bulk_text(r, "name");
+        reply_bulk_text(r, job->name);
+        add_figure(r, "duration_ms", (int64_t)ms);
+    }
+    add_figure(r, "scripts", (int64_t)f.cached);
+    add_figure(r, "evicted", (int64_t)f.evicted);
+    add_figure(r, "memory_scripts", (int64_t)f.scripts_eval);
+    add_figure(r, "memory_vm", (int64_t)f.vm_eval);
+    add_stats(r, scripts_totals(sc));
+}
+
+struct listing {
+    const struct script **scripts;
+    size_t count;
+};
+
+static void list_one(struct script *script, void *context)
+{
+    struct listing *l = context;
+    l->scripts[l->count++] = script;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct script *x = *(const struct script *const *)a;
+    const struct script *y = *(const struct script *const *)b;
+    if (x->stats.ticks != y->stats.ticks)
+        return x->stats.ticks < y->stats.ticks ? 1 : -1;
+    return strcmp(x->sha, y->sha);
+}
+
+static void reply_script(struct reply *r, const struct script *s, bool with_code)
+{
+    reply_map(r, 3 + STATS_FIELDS + with_code);
+    reply_bulk_text(r, "sha1");
+    reply_bulk(r, bytes_of(s->sha, SHA1_HEX));
+    reply_bulk_text(r, "origin");
+    reply_bulk_text(r, s->loaded ? "load" : "eval");
+    add_figure(r, "bytes", (int64_t)s->body.len);
+    add_stats(r, &s->stats);
+    if (with_code) {
+        reply_bulk_text(r, "script");
+        reply_bulk(r, s->body);
+    }
+}
+
+/* Those that took the most time come first. */
+static void cmd_script_list(struct call *call)
+{
+    struct script_cache *cache = scripts_cache(call->server->scripts);
+    bool with_code = call->argc == 3 && bytes_is_word(call->argv[2], "withcode");
+    if (call->argc > 2 && !with_code) {
+        reply_syntax_error(call);
+        return;
+    }
+    struct listing l = {mem_alloc((script_cache_count(cache) + 1) * sizeof *l.scripts), 0};
+    script_cache_each(cache, list_one, &l);
+    qsort(l.scripts, l.count, sizeof *l.scripts, by_time);
+    reply_array(call->reply, (int64_t)l.count);
+    for (size_t i = 0; i < l.count; i++)
+        reply_script(call->reply, l.scripts[i], with_code);
+    mem_free(l.scripts);
+}
+
 static void cmd_script_help(struct call *call)
 {
     static const char *const lines[] = {
@@ -166,8 +268,12 @@ static void cmd_script_help(struct call *call)
         "    * SYNC: their memory is freed at once.",
         "KILL",
         "    End the script that runs, if it has changed nothing yet.",
+        "LIST [WITHCODE]",
+        "    Show all scripts with what their runs cost, the dearest first.",
         "LOAD <script>",
         "    Keep a script for EVALSHA without running it.",
+        "STATS",
+        "    Sums over all runs, and which script runs now.",
         NULL,
     };
     reply_help(call, lines);
@@ -270,6 +376,18 @@ static const struct command script_subcommands[] = {
         .tips = "request_policy:all_shards response_policy:one_succeeded",
     },
     {
+        .name = "list",
+        .run = cmd_script_list,
+        .arity = -2,
+        .flags = CMD_NOSCRIPT | CMD_STALE,
+        .categories = CAT_SCRIPTING,
+        .group = "scripting",
+        .since = "7.4.0",
+        .summary = "Lists the scripts of the cache with what their runs cost. Of this server.",
+        .complexity = "O(N*log(N)) with N scripts in the cache",
+        .args = "withcode:token=WITHCODE?",
+    },
+    {
         .name = "load",
         .run = cmd_script_load,
         .arity = 3,
@@ -281,6 +399,17 @@ static const struct command script_subcommands[] = {
         .complexity = "O(N) with N bytes of the script",
         .args = "script:string",
         .tips = "request_policy:all_nodes response_policy:all_succeeded",
+    },
+    {
+        .name = "stats",
+        .run = cmd_script_stats,
+        .arity = 2,
+        .flags = CMD_NOSCRIPT | CMD_STALE | CMD_ALLOW_BUSY,
+        .categories = CAT_SCRIPTING,
+        .group = "scripting",
+        .since = "7.4.0",
+        .summary = "Tells what all runs of scripts cost, and which runs now. Of this server.",
+        .complexity = "O(1)",
     },
     {0},
 };
