@@ -24,7 +24,7 @@ WARN := -Wall -Wextra $(WERROR)
 BASE := -std=gnu11 -D_GNU_SOURCE -I. -isystem /usr/include/lua5.4 -g
 # Lua comes as its static library, of whose functions some are ours instead (scripting/): --wrap takes the
 # calls between its objects.
-LUA_WRAPS := luaU_undump
+LUA_WRAPS := luaU_undump luaO_tostring luaO_str2num luaL_tolstring luaL_checkinteger luaL_optinteger luaD_throw
 LUA_LIBS  := $(LUA_WRAPS:%=-Wl,--wrap=%) -l:liblua5.4.a
 LIBS := $(LUA_LIBS) -lxxhash -llzf -luv -lpthread -ldl -lm -lrt
 

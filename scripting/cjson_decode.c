@@ -231,10 +231,10 @@ static void push_value(struct decoder *d, const char *expected);
 static void descend(struct decoder *d, int slots)
 {
     d->depth++;
-    if (d->depth > d->c->decode_depth || d->depth * slots > CJSON_DECODE_DEPTH_LIMIT ||
-        !lua_checkstack(d->L, WAITING + 6))
+    if (d->depth > d->c->decode_depth || d->depth * slots > CJSON_DECODE_DEPTH_LIMIT)
         luaL_error(d->L, "Found too many nested data structures (%d) at character %d", d->depth,
                    (int)(d->at - d->text));
+    luaL_checkstack(d->L, WAITING + 6, "JSON");
 }
 
 /* The waiting elements, behind the table if there is one already, become its elements. */

@@ -191,9 +191,9 @@ static void add_object(struct encoder *e)
 static void add_table(struct encoder *e)
 {
     e->depth++;
-    if (e->depth > e->c->encode_depth || e->depth > CJSON_ENCODE_DEPTH_LIMIT ||
-        !lua_checkstack(e->L, 4))
+    if (e->depth > e->c->encode_depth || e->depth > CJSON_ENCODE_DEPTH_LIMIT)
         luaL_error(e->L, "Cannot serialise, excessive nesting (%d)", e->depth);
+    luaL_checkstack(e->L, 4, "JSON");
     lua_Integer count = array_length(e);
     if (count > 0)
         add_array(e, count);

@@ -8,6 +8,7 @@
  *   luaO_str2num       text as a number: "inf" and "nan" count, as strtod() has them
  *   luaL_tolstring     tostring(): numbers the same way
  *   luaL_checkinteger, luaL_optinteger   an argument 3.7 is 3 and no error
+ *   luaU_undump        there is no bytecode
  *   luaD_throw         the words of an error, before anybody has seen it
  *
  * The first two see a TValue, which is no public type: eight bytes of value and a tag byte.
@@ -53,6 +54,7 @@ const char *__wrap_luaL_tolstring(lua_State *L, int index, size_t *len);
 lua_Integer __wrap_luaL_checkinteger(lua_State *L, int arg);
 lua_Integer __wrap_luaL_optinteger(lua_State *L, int arg, lua_Integer otherwise);
 _Noreturn void __wrap_luaD_throw(lua_State *L, int status);
+void *__wrap_luaU_undump(lua_State *L, void *stream, const char *name);
 
 /* -- numbers ----------------------------------------------------------------------------------- */
 
@@ -251,6 +253,14 @@ int compat_load(lua_State *L, struct bytes source, const char *name)
     return status;
 }
 
+/* Nothing reads bytecode, whatever mode is asked for: it is not checked, and can do anything. */
+REPLACES_LUA void *__wrap_luaU_undump(lua_State *L, void *stream, const char *name)
+{
+    (void)stream;
+    luaL_error(L, "%s: attempt to load a binary chunk", name);
+    return NULL;
+}
+
 /* `goto` is a name in 5.1. A reserved word is a fixed string with its number in the byte that
  * stands behind the collector's ten (TString: next, tt, marked, extra, shrlen, hash, u). */
 static void free_goto(lua_State *L)
@@ -311,7 +321,6 @@ static void open_os(lua_State *L)
 void compat_open(lua_State *L)
 {
     static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},
-                                         {LUA_COLIBNAME, luaopen_coroutine},
                                          {LUA_TABLIBNAME, luaopen_table},
                                          {LUA_STRLIBNAME, luaopen_string},
                                          {LUA_MATHLIBNAME, luaopen_math}};
@@ -326,7 +335,4 @@ void compat_open(lua_State *L)
     compat_table_open(L);
     compat_math_open(L);
     lib_string_open(L);
-    /* Error texts would name functions by the path under which they were loaded. */
-    lua_pushnil(L);
-    lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 }

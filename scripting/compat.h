@@ -17,8 +17,8 @@
 
 #include "base/bytes.h"
 
-/* Fill the globals of a fresh state: base, coroutine, table, string, math, os. Ends the process if
- * liblua is not the one that we were built for. */
+/* Fill the globals of a fresh state: base, table, string, math, os.clock (coroutine.c has the
+ * coroutines). Ends the process if liblua is not the one that we were built for. */
 void compat_open(lua_State *L);
 
 /* Push the chunk as a function, or 5.1's error text; Lua's status. Text only, never bytecode. */

@@ -1,5 +1,5 @@
 /*
- * compat_base.c - the functions without a table, and coroutines, as 5.1 has them.
+ * compat_base.c - the functions without a table, as 5.1 has them.
  */
 #include <ctype.h>
 #include <lauxlib.h>
@@ -106,7 +106,7 @@ static int base_ipairs(lua_State *L)
     return 3;
 }
 
-/* The table's own __pairs is 5.4's; the sandbox shows its tables by it. */
+/* __pairs is 5.4's; the sandbox shows its tables by it. */
 static int base_pairs(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -120,37 +120,6 @@ static int base_pairs(lua_State *L)
     lua_insert(L, 1);
     lua_pushnil(L);
     return 3;
-}
-
-/* Tables have no finalizers in 5.1, and here they could run in the midst of somebody else's
- * script: 5.4 looks for __gc at this moment and never again, so it is away for this moment. */
-static int base_setmetatable(lua_State *L)
-{
-    int type = lua_type(L, 2);
-    luaL_checktype(L, 1, LUA_TTABLE);
-    luaL_argcheck(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table expected");
-    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
-        return luaL_error(L, "cannot change a protected metatable");
-    lua_settop(L, 2);
-    bool has_finalizer = false;
-    if (type == LUA_TTABLE) {
-        lua_pushliteral(L, "__gc");
-        has_finalizer = lua_rawget(L, 2) != LUA_TNIL;
-    }
-    if (has_finalizer) {
-        lua_pushliteral(L, "__gc");
-        lua_pushnil(L);
-        lua_rawset(L, 2);
-    }
-    lua_pushvalue(L, 2);
-    lua_setmetatable(L, 1);
-    if (has_finalizer) {
-        lua_pushliteral(L, "__gc");
-        lua_pushvalue(L, 3);
-        lua_rawset(L, 2);
-    }
-    lua_settop(L, 1);
-    return 1;
 }
 
 /* What the script's handler sees has 5.1's words. */
@@ -181,21 +150,14 @@ static int base_gcinfo(lua_State *L)
     return 1;
 }
 
-static int coroutine_running(lua_State *L)
-{
-    if (lua_pushthread(L))
-        lua_pushnil(L);
-    return 1;
-}
-
 void compat_base_open(lua_State *L)
 {
     static const char *const removed[] = {"dofile", "loadfile", "print", "rawlen", "warn", NULL};
-    static const char *const removed_of_coroutine[] = {"close", "isyieldable", NULL};
     static const luaL_Reg functions[] = {
-        {"assert", base_assert},     {"load", base_load},     {"loadstring", base_loadstring},
-        {"gcinfo", base_gcinfo},     {"ipairs", base_ipairs}, {"setmetatable", base_setmetatable},
-        {"tonumber", base_tonumber}, {"xpcall", base_xpcall}, {NULL, NULL}};
+        {"assert", base_assert},         {"load", base_load},
+        {"loadstring", base_loadstring}, {"gcinfo", base_gcinfo},
+        {"ipairs", base_ipairs},         {"tonumber", base_tonumber},
+        {"xpcall", base_xpcall},         {NULL, NULL}};
     lua_pushglobaltable(L);
     compat_remove(L, removed);
     luaL_setfuncs(L, functions, 0);
@@ -208,9 +170,5 @@ void compat_base_open(lua_State *L)
     lua_getfield(L, -1, "unpack");
     lua_setfield(L, -3, "unpack");
     lua_pop(L, 1);
-    lua_getfield(L, -1, "coroutine");
-    compat_remove(L, removed_of_coroutine);
-    lua_pushcfunction(L, coroutine_running);
-    lua_setfield(L, -2, "running");
-    lua_pop(L, 2);
+    lua_pop(L, 1);
 }

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "scripting/api.h"
+#include "scripting/compat.h"
 #include "scripting/coroutine.h"
+#include "scripting/libraries.h"
 #include "scripting/vm.h"
 
 static const char READ_ONLY[] = "Attempt to modify a readonly table";
@@ -288,42 +290,14 @@ static void seal_strings(lua_State *L)
     lua_pop(L, 2);
 }
 
-static void open_libraries(lua_State *L)
-{
-    static const luaL_Reg libraries[] = {
-        {LUA_GNAME, luaopen_base},        {LUA_TABLIBNAME, luaopen_table},
-        {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math},
-        {LUA_COLIBNAME, coroutine_open},  {NULL, NULL},
-    };
-    for (const luaL_Reg *lib = libraries; lib->name != NULL; lib++) {
-        luaL_requiref(L, lib->name, lib->func, 1);
-        lua_pop(L, 1);
-    }
-}
-
-/* Of os, only the clock. Globals on top. */
-static void open_clock(lua_State *L)
-{
-    luaL_requiref(L, LUA_OSLIBNAME, luaopen_os, 0);
-    lua_createtable(L, 0, 1);
-    lua_getfield(L, -2, "clock");
-    lua_setfield(L, -2, "clock");
-    lua_setfield(L, -3, LUA_OSLIBNAME);
-    lua_pop(L, 1);
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_pushnil(L);
-    lua_setfield(L, -2, LUA_OSLIBNAME);
-    lua_pop(L, 1);
-}
-
 void sandbox_open(lua_State *L, void (*open)(lua_State *L))
 {
-    open_libraries(L);
+    compat_open(L);
+    libraries_open(L);
+    luaL_requiref(L, LUA_COLIBNAME, coroutine_open, 1);
+    lua_pop(L, 1);
     lua_pushglobaltable(L);
-    open_clock(L);
     luaL_setfuncs(L, base_functions, 0);
-    lua_pushliteral(L, "Lua 5.1");
-    lua_setfield(L, -2, "_VERSION");
     api_open(L);
     if (open != NULL)
         open(L);
@@ -331,4 +305,7 @@ void sandbox_open(lua_State *L, void (*open)(lua_State *L))
     view_libraries(L);
     seal_globals(L);
     seal_strings(L);
+    /* Error texts would tell functions by where they were loaded. */
+    lua_pushnil(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 }

@@ -17,6 +17,7 @@
 
 #include "base/memory.h"
 #include "protocol/reply.h"
+#include "scripting/compat.h"
 #include "scripting/convert.h"
 #include "scripting/sandbox.h"
 
@@ -114,6 +115,7 @@ static int handle_error(lua_State *L)
     if (!lua_istable(L, 1)) {
         size_t len;
         const char *text = NULL;
+        compat_error_text(L);
         if (lua_isstring(L, 1) != 0)
             text = lua_tolstring(L, 1, &len);
         lua_createtable(L, 0, 3);
@@ -228,15 +230,6 @@ char *vm_number_room(struct vm *vm, size_t size)
 
 /* -- code -------------------------------------------------------------------------------------- */
 
-/* Linked in the place of Lua's reader of bytecode: nothing loads it, whatever mode is asked for. */
-void *__wrap_luaU_undump(lua_State *L, void *stream, const char *name);
-__attribute__((used)) void *__wrap_luaU_undump(lua_State *L, void *stream, const char *name)
-{
-    (void)stream;
-    luaL_error(L, "%s: attempt to load a binary chunk", name);
-    return NULL;
-}
-
 struct compile {
     struct bytes code;
     const char *name;
@@ -246,7 +239,7 @@ struct compile {
 static int compile_protected(lua_State *L)
 {
     struct compile *c = lua_touserdata(L, 1);
-    if (luaL_loadbufferx(L, c->code.ptr, c->code.len, c->name, "t") != LUA_OK)
+    if (compat_load(L, c->code, c->name) != LUA_OK)
         return lua_error(L);
     c->function = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
