@@ -63,6 +63,8 @@ bool glob_match(struct bytes pattern, struct bytes text, bool ignore_case)
 {
     size_t p = 0, t = 0, star = SIZE_MAX, star_text = 0;
     int stars = 0;
+    if (text.len == 0)
+        return pattern.len == 0; /* Redis's rule: no star takes nothing out of nothing */
     while (t < text.len) {
         if (p < pattern.len && pattern.ptr[p] == '*') {
             while (p + 1 < pattern.len && pattern.ptr[p + 1] == '*')

@@ -7,7 +7,8 @@
 #include "base/bytes.h"
 
 /* Does the whole text match? Time is bounded by pattern.len * text.len, whatever the pattern's
- * stars. */
+ * stars. An empty text matches an empty pattern only, not even "*": who takes that for everything
+ * looks at it first, as KEYS does. */
 bool glob_match(struct bytes pattern, struct bytes text, bool ignore_case);
 
 #endif

@@ -23,7 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests'))
 import servers  # noqa: E402
 
-CONNECTIONS = 50
+CONNECTIONS, SUBSCRIBERS = 50, 1000
 
 
 class Workload:
@@ -113,6 +113,20 @@ def transaction_load(server, rounds):
     return (server.cpu_seconds() - before) / rounds * 1e9
 
 
+def subscriber_load(server, messages, pipeline):
+    """Nanoseconds for one message to one of SUBSCRIBERS."""
+    script = os.path.join(ROOT, 'bench/subscribers.py')
+    command = ['taskset', '-c', '1', sys.executable, script,
+               *[str(n) for n in (server.port, SUBSCRIBERS, messages, pipeline)]]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+        load.stdout.readline()
+        before = server.cpu_seconds()
+        load.communicate('go\n')
+        if load.returncode != 0:
+            raise RuntimeError('the load on subscribers failed')
+        return (server.cpu_seconds() - before) / (messages // pipeline * pipeline) / SUBSCRIBERS * 1e9
+
+
 def resident(server):
     with open(f'/proc/{server.process.pid}/status') as f:
         for line in f:
@@ -188,6 +202,15 @@ def speed_rows(args):
                 for name, server in running.items():
                     figures[name].append(transaction_load(server, 40_000 if args.quick else 400_000))
             rows.append(row('MULTI DECRBY INCRBY EXEC, pipelined', figures, 0.5, 'ns'))
+        for pipeline, messages in ((1, 400), (16, 1600)):
+            name = f'message to one of {SUBSCRIBERS}, ' + (f'pipeline {pipeline}' if pipeline > 1 else 'no pipeline')
+            if args.workloads and not any(w in name for w in args.workloads):
+                continue
+            figures = {n: [] for n in names}
+            for _ in range(args.rounds):
+                for n, server in running.items():
+                    figures[n].append(subscriber_load(server, messages // (10 if args.quick else 1), pipeline))
+            rows.append(row(name, figures, 0.6, 'ns'))
     finally:
         for server in running.values():
             server.stop()

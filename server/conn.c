@@ -379,7 +379,11 @@ void conn_flush(struct conn *c)
 void client_touch_pushed(struct client *client)
 {
     struct conn *c = client->conn;
-    if (c == NULL || c->is_pushed)
+    if (c == NULL)
+        return;
+    if (reply_bytes(&client->reply) > PUSHED_WAITING && !c->writing)
+        conn_flush(c);
+    if (c->is_pushed)
         return;
     struct conn_queue *pushed = &client->server->network->pushed;
     c->is_pushed = true;

@@ -21,7 +21,9 @@ struct conn;
 
 /* What is read in one turn, one connection behind the other. */
 enum { ARENA_SIZE = 256 * 1024, ARENA_READ = 64 * 1024, ARENA_LEAST = 16 * 1024 };
-enum { PUSHED_A_TURN = 64 };
+/* Connections to whose clients something was pushed: so many are written in a turn, and no more
+ * than so many bytes wait for it. */
+enum { PUSHED_A_TURN = 64, PUSHED_WAITING = 64 * 1024 };
 
 /* Connections in a queue, linked by the conn's own fields. */
 struct conn_queue {

@@ -16,7 +16,6 @@
 #include "base/memory.h"
 #include "server/client.h"
 #include "server/client_eviction.h"
-#include "server/conn.h"
 #include "server/executor.h"
 #include "server/outlimit.h"
 #include "server/server.h"
@@ -366,9 +365,8 @@ size_t pubsub_memory(const struct client *c)
 /* -- delivery ---------------------------------------------------------------------------------- */
 
 enum {
-    SHARE_FROM = 2048,      /* messages of so many bytes are referenced, shorter ones are copied */
-    WAITING_MOST = 1 << 16, /* so much may wait for the end of the turn */
-    AHEAD = 8,              /* clients are fetched into the caches so many places ahead */
+    SHARE_FROM = 2048, /* messages of so many bytes are referenced, shorter ones are copied */
+    AHEAD = 8,         /* clients are fetched into the caches so many places ahead */
 };
 
 /* Bytes that several replies reference. */
@@ -449,8 +447,6 @@ static void deliver(struct server *s, struct message *m, struct client *c)
     }
     append(&c->reply, m->forms[form].shared, m->forms[form].len);
     client_touch_pushed(c);
-    if (__builtin_expect(reply_bytes(&c->reply) > WAITING_MOST && !c->conn->writing, 0))
-        conn_flush(c->conn);
     if (__builtin_expect(s->client_sizes.limit != 0, 0))
         client_eviction_note(c);
 }

@@ -114,7 +114,7 @@ static void cmd_client_reply(struct call *call)
 {
     struct client *c = call->client;
     if (bytes_is_word(call->argv[2], "on")) {
-        c->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT);
+        c->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP);
         c->reply.muted = false;
         reply_ok(call->reply);
     } else if (bytes_is_word(call->argv[2], "off")) {

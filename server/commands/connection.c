@@ -174,9 +174,9 @@ static void cmd_reset(struct call *call)
     pubsub_leave(c);
     transaction_discard(c);
     c->flags &=
-        ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT |
+        ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT |
                     CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_ROLLBACK_ON | CLIENT_ROLLBACK_OFF);
-    c->reply.muted = false;
+    c->reply.muted = c->flags & CLIENT_REPLY_SKIP;
     c->reply.resp = 2;
     c->db = 0;
     client_set_word(&c->name, bytes_of("", 0));

@@ -13,12 +13,14 @@
 
 #include "base/glob.h"
 
-/* Answers of a Redis 7 to KEYS, with text as the only key. */
+/* Answers of a Redis 7 to KEYS, with text as the only key, or to PUBLISH with text as the channel.
+ */
 static const struct {
     const char *pattern, *text;
     bool matches;
 } cases[] = {
-    {"*", "", true},
+    {"*", "", false},
+    {"**", "", false},
     {"", "", true},
     {"", "a", false},
     {"a", "", false},
@@ -156,7 +158,7 @@ static void test_random_patterns(void **state)
         for (int n = rand() % 12, at = 0; at < n; at++)
             text[at] = "ab"[rand() % 2];
         assert_int_equal(glob_match(bytes_of_text(pattern), bytes_of_text(text), false),
-                         matches_by_definition(pattern, text));
+                         *text == '\0' ? *pattern == '\0' : matches_by_definition(pattern, text));
     }
 }
 
