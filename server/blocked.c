@@ -50,6 +50,7 @@ struct wait {
     struct queued request; /* owned copy */
     blocked_answer *on_timeout;
     enum value_type type;
+    bool or_gone;
     int64_t deadline_ms;      /* wall clock; 0: none */
     uint64_t ends;            /* see struct blocked; 0: it waits for keys */
     struct wait *prev, *next; /* of those that wait for ends */
@@ -297,6 +298,7 @@ void blocked_wait(struct call *call, const struct blocked_for *what)
         return; /* it tried again in vain, and keeps its places */
     struct wait *w = wait_begin(call, what->count, what->on_timeout);
     w->type = what->type;
+    w->or_gone = what->or_gone;
     take_places(call, w, what);
     if (what->timeout_ms > 0) {
         w->deadline_ms = clock_wall_ms() + what->timeout_ms;
@@ -377,8 +379,8 @@ static void try_again(struct wait *w)
 
 static bool has_what_it_waits_for(struct server *s, const struct line *line, const struct wait *w)
 {
-    if (w->type == TYPE_STREAM)
-        return true; /* that the stream or its group is gone is news, too */
+    if (w->or_gone)
+        return true;
     const struct entry *e =
         keyspace_find(s->keys, line->db, (struct key){key_of_line(line), line->hash});
     return e != NULL && entry_type(e) == w->type;
@@ -446,10 +448,24 @@ bool blocked_unblock(struct client *c, bool with_error)
     return true;
 }
 
-uint64_t blocked_key_count(const struct server *s)
+/* Does anybody in line want to hear that the key is gone? */
+static bool line_minds_loss(const struct line *line)
+{
+    for (const struct place *p = line->first; p != NULL; p = p->next)
+        if (p->wait->or_gone)
+            return true;
+    return false;
+}
+
+uint64_t blocked_key_count(const struct server *s, bool or_gone)
 {
     uint64_t count = 0;
-    for (int i = 0; i < s->blocked->db_count; i++)
-        count += s->blocked->lines[i].count;
+    for (int i = 0; i < s->blocked->db_count; i++) {
+        struct dict_iter it;
+        dict_iter_begin(&it, &s->blocked->lines[i]);
+        for (const struct line *line; (line = dict_iter_next(&it)) != NULL;)
+            count += !or_gone || line_minds_loss(line);
+        dict_iter_end(&it);
+    }
     return count;
 }

@@ -26,11 +26,12 @@ void blocked_destroy(struct blocked *b);
 
 /* May this call wait? */
 bool blocked_may_wait(const struct call *call);
-/* Wait until one of the keys argv[first_arg .. first_arg + count) is there with this type (for
- * streams: until it has changed in any way). */
+/* Wait until one of the keys argv[first_arg .. first_arg + count) has changed and is there with
+ * this type. */
 struct blocked_for {
     int first_arg, count;
     enum value_type type;
+    bool or_gone;               /* that it is not there with this type any more is news, too */
     int64_t timeout_ms;         /* from now; 0: for ever */
     blocked_answer *on_timeout; /* usually reply_null or reply_null_array */
 };
@@ -43,13 +44,14 @@ bool blocked_timeout_or_reply(struct call *call, int arg, int64_t *timeout_ms);
 
 /* The call is over: serve clients whose keys it made ready. Cheap when there are none. */
 void blocked_serve(struct server *s);
-/* SWAPDB: what waits in either database looks again. */
+/* SWAPDB, FLUSHDB: what waits in the database looks again. */
 void blocked_look_again(struct server *s, int db);
 /* End a client's wait without serving it: it leaves, or CLIENT UNBLOCK. */
 void blocked_forget(struct client *c);
 /* CLIENT UNBLOCK: as on a timeout, or with an error. False: it does not wait. */
 bool blocked_unblock(struct client *c, bool with_error);
-/* Keys that somebody waits for (INFO). */
-uint64_t blocked_key_count(const struct server *s);
+/* Keys that somebody waits for; those among them that somebody waits for who wants to hear if they
+ * are gone (INFO). */
+uint64_t blocked_key_count(const struct server *s, bool or_gone);
 
 #endif

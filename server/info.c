@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "server/blocked.h"
 #include "server/command.h"
 #include "server/cron.h"
 #include "server/errorstats.h"
@@ -135,8 +136,8 @@ static void write_clients(struct server *s, struct text *out)
     field_count(out, "watching_clients", s->clients.watching);
     field_int(out, "clients_in_timeout_table", 0);
     field_count(out, "total_watched_keys", watch_count(s->keys));
-    field_int(out, "total_blocking_keys", 0);
-    field_int(out, "total_blocking_keys_on_nokey", 0);
+    field_count(out, "total_blocking_keys", blocked_key_count(s, false));
+    field_count(out, "total_blocking_keys_on_nokey", blocked_key_count(s, true));
 }
 
 /* -- memory ------------------------------------------------------------------------------------ */

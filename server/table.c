@@ -34,6 +34,10 @@
     X(bitfield_commands)                                                                           \
     X(hyperloglog_commands)                                                                        \
     X(stream_commands)                                                                             \
+    X(stream_read_commands)                                                                        \
+    X(stream_group_commands)                                                                       \
+    X(stream_pending_commands)                                                                     \
+    X(stream_info_commands)                                                                        \
     X(geo_commands)                                                                                \
     X(geo_search_commands)                                                                         \
     X(key_commands)                                                                                \

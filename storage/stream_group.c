@@ -133,11 +133,12 @@ struct stream_pending *stream_pending_find(const struct stream_group *g, struct 
     return idtree_find(&g->pending, id);
 }
 
-/* Was an entry deleted that is not before id? */
+/* Is there a living entry, and a deleted one behind the first of those, that is not before id? */
 static bool has_holes_from(const struct stream *s, struct stream_id id)
 {
     const struct stream_facts *f = &s->facts;
     return f->length > 0 && !stream_id_is_zero(f->max_deleted_id) &&
+           !stream_id_less(f->max_deleted_id, f->first_id) &&
            !stream_id_less(f->max_deleted_id, id);
 }
 
@@ -160,8 +161,6 @@ int64_t stream_added_until(const struct stream *s, struct stream_id id)
         return 0;
     if (f->length == 0 && !stream_id_less(f->last_id, id))
         return (int64_t)f->entries_added;
-    if (!stream_id_is_zero(id) && stream_id_less(id, f->max_deleted_id))
-        return ENTRIES_READ_UNKNOWN;
     if (stream_id_equal(id, f->last_id))
         return (int64_t)f->entries_added;
     bool is_whole =

@@ -18,7 +18,7 @@ static void wait_for(struct call *call, int first, int count, enum value_type ty
         at_once(call->reply);
         return;
     }
-    struct blocked_for what = {first, count, type, timeout_ms, reply_null_array};
+    struct blocked_for what = {first, count, type, false, timeout_ms, reply_null_array};
     blocked_wait(call, &what);
 }
 

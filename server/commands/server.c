@@ -50,6 +50,9 @@ static void flush(struct call *call, int db)
         return;
     bool waits = !lazy && blocked_may_wait(call);
     uint64_t removed = keyspace_flush(call->keys, db, lazy || waits);
+    for (int i = 0; i < call->keys->db_count; i++)
+        if (db < 0 || i == db)
+            blocked_look_again(call->server, i);
     if (waits && removed > 0)
         blocked_wait_for_lazyfree(call, reply_ok);
     else

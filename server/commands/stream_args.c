@@ -85,8 +85,7 @@ static bool bound_or_reply(struct call *call, int arg, uint64_t missing_seq, str
     return true;
 }
 
-bool stream_range_or_reply(struct call *call, int from_arg, int to_arg, struct stream_id *from,
-                           struct stream_id *to)
+bool stream_start_or_reply(struct call *call, int from_arg, struct stream_id *from)
 {
     bool open;
     if (!bound_or_reply(call, from_arg, 0, from, &open))
@@ -95,6 +94,15 @@ bool stream_range_or_reply(struct call *call, int from_arg, int to_arg, struct s
         reply_error(call->reply, "ERR invalid start ID for the interval");
         return false;
     }
+    return true;
+}
+
+bool stream_range_or_reply(struct call *call, int from_arg, int to_arg, struct stream_id *from,
+                           struct stream_id *to)
+{
+    bool open;
+    if (!stream_start_or_reply(call, from_arg, from))
+        return false;
     if (!bound_or_reply(call, to_arg, UINT64_MAX, to, &open))
         return false;
     if (open && !stream_id_decrement(to)) {

@@ -18,6 +18,7 @@ bool stream_parse_id(struct bytes text, uint64_t missing_seq, struct stream_id *
                      bool *auto_seq);
 bool stream_id_or_reply(struct call *call, int arg, uint64_t missing_seq, struct stream_id *out);
 /* The ends of a range: ids, '-', '+', '(' for an end that is not included. */
+bool stream_start_or_reply(struct call *call, int from_arg, struct stream_id *from);
 bool stream_range_or_reply(struct call *call, int from_arg, int to_arg, struct stream_id *from,
                            struct stream_id *to);
 
@@ -30,6 +31,14 @@ void stream_reply_range(struct reply *r, const struct stream *s, struct stream_i
 
 /* The key at argument i. False: WRONGTYPE was answered; *s is NULL without a key. */
 bool stream_open_or_reply(struct call *call, int i, bool for_write, struct stream **s);
+
+/* The key at argument 1 and its group at argument 2. False: an error was answered. */
+bool stream_open_group_or_reply(struct call *call, struct stream **s, struct stream_group **g);
+/* The consumer with this name, which is made if there is none. */
+struct stream_consumer *stream_consumer_demand(struct call *call, int key_arg,
+                                               struct stream_group *g, struct bytes name);
+/* A change of a stream's groups is done; event may be NULL; wakes: blocked readers look again. */
+void stream_group_changed(struct call *call, int key_arg, const char *event, bool wakes);
 
 /* KEEPREF, DELREF or ACKED; false: it is none of them. */
 bool stream_parse_policy(struct bytes word, enum stream_refs *out);
