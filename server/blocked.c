@@ -16,6 +16,7 @@
 #include "base/number.h"
 #include "server/client.h"
 #include "server/conn.h"
+#include "server/errorstats.h"
 #include "server/executor.h"
 #include "server/server.h"
 #include "server/transaction.h"
@@ -441,6 +442,7 @@ bool blocked_unblock(struct client *c, bool with_error)
     count_call(w, with_error);
     if (with_error) {
         reply_error(&c->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        error_stats_count(c->server, bytes_of_text("UNBLOCKED "));
         executor_ignore_errors(c->server);
     } else
         w->on_timeout(&c->reply);

@@ -351,7 +351,7 @@ void conn_flush(struct conn *c)
     struct client *client = c->client;
     if (client->flags & CLIENT_CLOSE_NOW || c->is_kept)
         return;
-    bool is_large = reply_memory(&client->reply) > REPLY_CHUNK;
+    bool is_large = reply_memory(&client->reply) > REPLY_CHUNK || reply_is_full(&client->reply);
     if ((is_large || client->soft_limit_since_ms != 0) && outlimit_check(client))
         return; /* as Redis does, even if the socket would take all of it */
     while (!c->writing && !uv_is_closing(&c->handle) && reply_bytes(&client->reply) > 0) {
