@@ -131,7 +131,7 @@ class LargeValues(unittest.TestCase):
         self.assertEqual(len(found), 2001)
         self.assertEqual(w.ask('RENAME', 'z', 'y'), b'OK')
         self.assertEqual(w.ask('COPY', 'y', 'x'), 1)
-        wait_until(lambda: int(w.ask('MEMORY', 'USAGE', 'y')) < before / 10, what='the end of the removed members')
+        wait_until(lambda: int(w.ask('MEMORY', 'USAGE', 'y')) < before / 5, what='the end of the removed members')
         self.assertEqual(w.ask('ZRANGE', 'x', 0, -1, 'WITHSCORES'), w.ask('ZRANGE', 'y', 0, -1, 'WITHSCORES'))
 
     def test_flush_answers_when_all_has_ended(self):
