@@ -371,7 +371,7 @@ bool hash_settle(struct hash_at *at)
     if (hash_count(at->e) > 0)
         return false;
     keyspace_remove(at->ks, at->db, at->key, false);
-    keyspace_changed(at->ks, at->db, at->key.name, EVENT_GENERIC, "del");
+    keyspace_event(at->ks, at->db, at->key.name, EVENT_GENERIC, "del");
     at->e = NULL;
     return true;
 }

@@ -164,6 +164,9 @@ void keyspace_swap(struct keyspace *ks, int a, int b);
  * section all of that waits until the section closes well. */
 void keyspace_changed(struct keyspace *ks, int db, struct bytes key, enum event_class class,
                       const char *event);
+/* The same where several elements of the key have changed: each counts. */
+void keyspace_changed_by(struct keyspace *ks, int db, struct bytes key, enum event_class class,
+                         const char *event, uint64_t elements);
 /* The command changed what WATCH does not look at: the groups of a stream. Counts, tells the event
  * unless it is NULL; wakes: those who wait for the key look again. */
 void keyspace_changed_aside(struct keyspace *ks, int db, struct bytes key, enum event_class class,

@@ -118,6 +118,16 @@ void keyspace_count(struct keyspace *ks, uint64_t changes)
         ks->dirty += changes;
 }
 
+void keyspace_changed_by(struct keyspace *ks, int db, struct bytes key, enum event_class class,
+                         const char *event, uint64_t elements)
+{
+    keyspace_changed(ks, db, key, class, elements > 0 ? event : NULL);
+    if (elements == 0)
+        keyspace_event(ks, db, key, class, event);
+    else if (elements > 1)
+        keyspace_count(ks, elements - 1);
+}
+
 struct each {
     news_visit *visit;
     void *context;

@@ -18,9 +18,9 @@ static bool unit_of(struct bytes word, struct time_unit *unit)
     return unit->seconds || unit->from_now || bytes_is_word(word, "PXAT");
 }
 
-static void changed(const struct hash_at *at, const char *event)
+static void changed(const struct hash_at *at, const char *event, int fields)
 {
-    keyspace_changed(at->ks, at->db, at->key.name, EVENT_HASH, event);
+    keyspace_changed_by(at->ks, at->db, at->key.name, EVENT_HASH, event, (uint64_t)fields);
 }
 
 static void reply_nulls(struct call *call, int count)
@@ -57,7 +57,7 @@ static void cmd_hgetdel(struct call *call)
     }
     hash_announce(&at);
     if (deleted > 0)
-        changed(&at, "hdel");
+        changed(&at, "hdel", deleted);
     hash_settle(&at);
 }
 
@@ -126,7 +126,7 @@ static void cmd_hgetex(struct call *call)
     }
     hash_announce(&at);
     if (done > 0)
-        changed(&at, events[x.lifetime]);
+        changed(&at, events[x.lifetime], done);
     hash_settle(&at);
 }
 
@@ -285,14 +285,14 @@ static void cmd_hsetex(struct call *call)
         x.deadline = DEADLINE_NONE;
     for (int i = 0; i < x.count; i++)
         set_pair(call, &at, &x, x.first + 2 * i);
-    changed(&at, "hset");
+    changed(&at, "hset", x.count);
     if (past) {
         for (int i = 0; i < x.count; i++)
             hash_delete(&at, call->argv[x.first + 2 * i]);
-        changed(&at, "hdel");
+        changed(&at, "hdel", 0);
         hash_settle(&at);
     } else if (x.has_deadline) {
-        changed(&at, "hexpire");
+        changed(&at, "hexpire", 0);
     }
     reply_int(call->reply, 1);
 }

@@ -140,9 +140,11 @@ static void expire(struct call *call, struct time_unit unit)
     }
     hash_announce(&at);
     if (deleted > 0)
-        keyspace_changed(call->keys, call->db, at.key.name, EVENT_HASH, "hdel");
+        keyspace_changed_by(call->keys, call->db, at.key.name, EVENT_HASH, "hdel",
+                            (uint64_t)deleted);
     if (done > 0)
-        keyspace_changed(call->keys, call->db, at.key.name, EVENT_HASH, "hexpire");
+        keyspace_changed_by(call->keys, call->db, at.key.name, EVENT_HASH, "hexpire",
+                            (uint64_t)done);
     hash_settle(&at);
 }
 
@@ -195,7 +197,8 @@ static void cmd_hpersist(struct call *call)
     }
     hash_announce(&at);
     if (done > 0)
-        keyspace_changed(call->keys, call->db, at.key.name, EVENT_HASH, "hpersist");
+        keyspace_changed_by(call->keys, call->db, at.key.name, EVENT_HASH, "hpersist",
+                            (uint64_t)done);
     hash_settle(&at);
 }
 

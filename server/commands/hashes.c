@@ -119,7 +119,8 @@ static bool set_pairs_or_reply(struct call *call, int64_t *created)
     make_ready(call, &at);
     for (int i = 2; i < call->argc; i += 2)
         *created += hash_set_arguments(call, &at, i, DEADLINE_NONE);
-    keyspace_changed(call->keys, call->db, at.key.name, EVENT_HASH, "hset");
+    keyspace_changed_by(call->keys, call->db, at.key.name, EVENT_HASH, "hset",
+                        (uint64_t)(call->argc - 2) / 2);
     return true;
 }
 
@@ -287,7 +288,8 @@ static void cmd_hdel(struct call *call)
     for (int i = 2; at.e != NULL && i < call->argc; i++)
         deleted += hash_delete(&at, call->argv[i]);
     if (deleted > 0) {
-        keyspace_changed(call->keys, call->db, at.key.name, EVENT_HASH, "hdel");
+        keyspace_changed_by(call->keys, call->db, at.key.name, EVENT_HASH, "hdel",
+                            (uint64_t)deleted);
         hash_settle(&at);
     }
     reply_int(call->reply, deleted);

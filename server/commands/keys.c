@@ -103,7 +103,7 @@ static void rename_key(struct call *call, bool overwrite)
             keyspace_remove(ks, call->db, to, ks->lazy_server_del);
         keyspace_move(ks, call->db, e, from.hash, call->db, to);
         keyspace_changed(ks, call->db, from.name, EVENT_GENERIC, "rename_from");
-        keyspace_changed(ks, call->db, to.name, EVENT_GENERIC, "rename_to");
+        keyspace_changed_by(ks, call->db, to.name, EVENT_GENERIC, "rename_to", 0);
     }
     if (overwrite)
         reply_ok(call->reply);
@@ -155,7 +155,7 @@ static void cmd_move(struct call *call)
     if (moved) {
         keyspace_move(ks, call->db, e, key.hash, to, key);
         keyspace_changed(ks, call->db, key.name, EVENT_GENERIC, "move_from");
-        keyspace_changed(ks, to, key.name, EVENT_GENERIC, "move_to");
+        keyspace_changed_by(ks, to, key.name, EVENT_GENERIC, "move_to", 0);
     }
     reply_int(call->reply, moved);
 }

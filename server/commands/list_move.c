@@ -43,9 +43,9 @@ bool list_move(struct call *call, enum list_end from, enum list_end to)
     if (text.ptr != small)
         mem_free((char *)text.ptr);
     /* Both keys have changed, which counts as one change: that of the source. */
-    keyspace_changed(ks, call->db, call->argv[2], 0, NULL);
-    keyspace_event(ks, call->db, call->argv[2], EVENT_LIST, to == LIST_HEAD ? "lpush" : "rpush");
-    list_removed(call, call_key(call, 1), source, from == LIST_HEAD ? "lpop" : "rpop");
+    keyspace_changed_by(ks, call->db, call->argv[2], EVENT_LIST,
+                        to == LIST_HEAD ? "lpush" : "rpush", 0);
+    list_removed(call, call_key(call, 1), source, from == LIST_HEAD ? "lpop" : "rpop", 1);
     return true;
 }
 

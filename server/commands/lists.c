@@ -37,10 +37,11 @@ void list_reply_range(struct call *call, const struct entry *e, uint64_t start, 
     list_iter_end(&it);
 }
 
-void list_removed(struct call *call, struct key key, struct entry *e, const char *event)
+void list_removed(struct call *call, struct key key, struct entry *e, const char *event,
+                  uint64_t count)
 {
     struct keyspace *ks = call->keys;
-    keyspace_changed(ks, call->db, key.name, EVENT_LIST, event);
+    keyspace_changed_by(ks, call->db, key.name, EVENT_LIST, event, count);
     if (list_length(e) > 0)
         return;
     keyspace_remove(ks, call->db, key, false);
@@ -90,8 +91,8 @@ static void push(struct call *call, enum list_end end, bool only_existing)
         e = list_create(call->keys, call->db, call_key(call, 1));
     list_push(call->keys, e, end, call->argv + 2, call->argc - 2);
     reply_int(call->reply, (int64_t)list_length(e));
-    keyspace_changed(call->keys, call->db, call->argv[1], EVENT_LIST,
-                     end == LIST_HEAD ? "lpush" : "rpush");
+    keyspace_changed_by(call->keys, call->db, call->argv[1], EVENT_LIST,
+                        end == LIST_HEAD ? "lpush" : "rpush", (uint64_t)call->argc - 2);
 }
 
 static void cmd_lpush(struct call *call)
@@ -123,11 +124,11 @@ static void take(struct call *call, struct key key, struct entry *e, enum list_e
     const char *event = end == LIST_HEAD ? "lpop" : "rpop";
     if (count < list_length(e)) {
         list_drop(call->keys, e, end, count);
-        keyspace_changed(call->keys, call->db, key.name, EVENT_LIST, event);
+        keyspace_changed_by(call->keys, call->db, key.name, EVENT_LIST, event, count);
         return;
     }
     /* The key goes as a whole: no element is touched. */
-    keyspace_changed(call->keys, call->db, key.name, EVENT_LIST, event);
+    keyspace_changed_by(call->keys, call->db, key.name, EVENT_LIST, event, count);
     keyspace_remove(call->keys, call->db, key, call->keys->lazy_server_del);
     keyspace_event(call->keys, call->db, key.name, EVENT_GENERIC, "del");
 }
@@ -380,7 +381,7 @@ static void cmd_lrem(struct call *call)
                               (uint64_t)(limit < 0 ? -limit : limit));
     reply_int(call->reply, (int64_t)removed);
     if (removed > 0)
-        list_removed(call, call_key(call, 1), e, "lrem");
+        list_removed(call, call_key(call, 1), e, "lrem", removed);
 }
 
 static void cmd_ltrim(struct call *call)
@@ -395,9 +396,12 @@ static void cmd_ltrim(struct call *call)
     if (e == NULL)
         return;
     struct key key = call_key(call, 1);
-    if (clip(&start, &stop, list_length(e)))
+    uint64_t before = list_length(e), left = 0;
+    if (clip(&start, &stop, before)) {
         list_trim(call->keys, e, (uint64_t)start, (uint64_t)stop);
-    keyspace_changed(call->keys, call->db, key.name, EVENT_LIST, "ltrim");
+        left = list_length(e);
+    }
+    keyspace_changed_by(call->keys, call->db, key.name, EVENT_LIST, "ltrim", before - left);
     if (start <= stop)
         return;
     keyspace_remove(call->keys, call->db, key, call->keys->lazy_server_del);

@@ -15,7 +15,8 @@ void list_reply_range(struct call *call, const struct entry *e, uint64_t start, 
                       bool backward);
 /* Elements went from an end (event: "lpop", "ltrim", ...): announce it, remove a key without
  * elements. */
-void list_removed(struct call *call, struct key key, struct entry *e, const char *event);
+void list_removed(struct call *call, struct key key, struct entry *e, const char *event,
+                  uint64_t count);
 /* Pop one element and reply it as a bulk. */
 void list_pop(struct call *call, struct key key, struct entry *e, enum list_end end);
 /* Pop count elements, or all if there are less, and reply them as an array. */

@@ -194,9 +194,9 @@ static void pop_some(struct call *call)
         pop_one_by_one(call, e, count);
     else
         pop_most(call, e, all - count);
-    keyspace_changed(call->keys, call->db, call->argv[1], EVENT_SET, "spop");
+    keyspace_changed_by(call->keys, call->db, call->argv[1], EVENT_SET, "spop", count);
     if (count == all)
-        keyspace_changed(call->keys, call->db, call->argv[1], EVENT_GENERIC, "del");
+        keyspace_event(call->keys, call->db, call->argv[1], EVENT_GENERIC, "del");
 }
 
 static void pop_one(struct call *call)

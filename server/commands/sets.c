@@ -28,7 +28,7 @@ void set_settle(struct call *call, int i, const struct entry *e)
     if (set_count(e) > 0)
         return;
     keyspace_remove(call->keys, call->db, call_key(call, i), false);
-    keyspace_changed(call->keys, call->db, call->argv[i], EVENT_GENERIC, "del");
+    keyspace_event(call->keys, call->db, call->argv[i], EVENT_GENERIC, "del");
 }
 
 /* Before argument i is looked up: fetch the memory for it and those behind it, once for each group.
@@ -72,7 +72,7 @@ static void cmd_sadd(struct call *call)
         keyspace_add(ks, call->db, at.e, key.hash);
     }
     if (added > 0)
-        keyspace_changed(ks, call->db, call->argv[1], EVENT_SET, "sadd");
+        keyspace_changed_by(ks, call->db, call->argv[1], EVENT_SET, "sadd", (uint64_t)added);
     reply_int(call->reply, added);
 }
 
@@ -88,7 +88,8 @@ static void cmd_srem(struct call *call)
         removed += set_remove(&at, call->argv[i]);
     }
     if (removed > 0) {
-        keyspace_changed(call->keys, call->db, call->argv[1], EVENT_SET, "srem");
+        keyspace_changed_by(call->keys, call->db, call->argv[1], EVENT_SET, "srem",
+                            (uint64_t)removed);
         set_settle(call, 1, e);
     }
     reply_int(call->reply, removed);

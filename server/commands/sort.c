@@ -367,7 +367,7 @@ static void store(struct sorting *s, uint64_t count)
             keyspace_replace(ks, call->db, old, e, key.hash);
         else
             keyspace_add(ks, call->db, e, key.hash);
-        keyspace_changed(ks, call->db, key.name, EVENT_LIST, "sortstore");
+        keyspace_changed_by(ks, call->db, key.name, EVENT_LIST, "sortstore", count);
     } else if (keyspace_remove(ks, call->db, key, ks->lazy_server_del)) { /* dead ones, too */
         keyspace_changed(ks, call->db, key.name, EVENT_GENERIC, "del");
     }

@@ -40,7 +40,7 @@ void zset_pop(struct reply *r, struct keyspace *ks, int db, struct key key, stru
         reply_double(r, item.score);
     }
     zset_remove_span(ks, db, e, end == ZSET_MIN ? 0 : all - count, count);
-    zset_shrunk(ks, db, key, e, end == ZSET_MIN ? "zpopmin" : "zpopmax");
+    zset_shrunk(ks, db, key, e, end == ZSET_MIN ? "zpopmin" : "zpopmax", count);
 }
 
 static uint64_t at_most(uint64_t count, const struct entry *e)

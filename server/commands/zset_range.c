@@ -289,7 +289,7 @@ static void remove_range(struct call *call, enum range_kind kind, const char *ev
     struct span span = span_of(e, &r);
     if (span.count > 0) {
         zset_remove_span(call->keys, call->db, e, span.first, span.count);
-        zset_shrunk(call->keys, call->db, call_key(call, 1), e, event);
+        zset_shrunk(call->keys, call->db, call_key(call, 1), e, event, span.count);
     }
     reply_int(call->reply, (int64_t)span.count);
 }

@@ -27,9 +27,9 @@ void zset_reply_count(struct reply *r, uint64_t count, bool with_scores)
 }
 
 void zset_shrunk(struct keyspace *ks, int db, struct key key, const struct entry *e,
-                 const char *event)
+                 const char *event, uint64_t removed)
 {
-    keyspace_changed(ks, db, key.name, EVENT_ZSET, event);
+    keyspace_changed_by(ks, db, key.name, EVENT_ZSET, event, removed);
     if (zset_count(e) == 0) {
         keyspace_remove(ks, db, key, false);
         keyspace_event(ks, db, key.name, EVENT_GENERIC, "del");
@@ -166,8 +166,9 @@ void zset_add_members(struct call *call, const double *scores, int first, int st
                 return;
     }
     if (z.added + z.updated > 0)
-        keyspace_changed(call->keys, call->db, call->argv[1], EVENT_ZSET,
-                         options & ZADD_INCR ? "zincr" : "zadd");
+        keyspace_changed_by(call->keys, call->db, call->argv[1], EVENT_ZSET,
+                            options & ZADD_INCR ? "zincr" : "zadd",
+                            (uint64_t)(z.added + z.updated));
     reply_added(call, &z);
 }
 
@@ -215,7 +216,7 @@ static void cmd_zrem(struct call *call)
         }
     }
     if (removed > 0)
-        zset_shrunk(call->keys, call->db, call_key(call, 1), e, "zrem");
+        zset_shrunk(call->keys, call->db, call_key(call, 1), e, "zrem", (uint64_t)removed);
     reply_int(call->reply, removed);
 }
 

@@ -14,7 +14,7 @@ void zset_reply_count(struct reply *r, uint64_t count, bool with_scores);
 
 /* Members were removed: announce that, and remove the key if none is left, with the event "del". */
 void zset_shrunk(struct keyspace *ks, int db, struct key key, const struct entry *e,
-                 const char *event);
+                 const char *event, uint64_t removed);
 /* Put a set that was built (NULL: it would be empty) into the keyspace as argument i, in the place
  * of whatever is there, and answer with its count. */
 void zset_store(struct call *call, int i, struct entry *built, const char *event);
