@@ -577,7 +577,7 @@ bool stream_load_block(struct stream *s, struct stream_id master, struct bytes b
 bool stream_load_facts(struct stream *s, const struct stream_facts *facts)
 {
     if (facts->length != s->facts.length || stream_id_less(facts->last_id, s->facts.last_id) ||
-        facts->entries_added < facts->length || facts->entries_added > INT64_MAX)
+        facts->entries_added < facts->length)
         return false;
     s->facts = *facts;
     find_first(s);

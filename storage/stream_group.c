@@ -173,19 +173,20 @@ int64_t stream_added_until(const struct stream *s, struct stream_id id)
 int64_t stream_read_with(const struct stream *s, int64_t entries_read, struct stream_id id)
 {
     if (entries_read != ENTRIES_READ_UNKNOWN && !has_holes_from(s, id))
-        return entries_read + 1;
+        return (int64_t)((uint64_t)entries_read + 1); /* XGROUP may have set it to anything */
     return s->facts.entries_added > 0 ? stream_added_until(s, id) : entries_read;
 }
 
 bool stream_group_lag(const struct stream *s, const struct stream_group *g, int64_t *lag)
 {
-    int64_t read = 0, added = (int64_t)s->facts.entries_added;
+    int64_t read = 0;
+    uint64_t added = s->facts.entries_added;
     if (added > 0) {
         read = g->entries_read;
         if (read == ENTRIES_READ_UNKNOWN || has_holes_from(s, g->last_id))
             read = stream_added_until(s, g->last_id);
     }
-    *lag = added - read;
+    *lag = (int64_t)(added - (uint64_t)read);
     return read != ENTRIES_READ_UNKNOWN;
 }
 

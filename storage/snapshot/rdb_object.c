@@ -44,9 +44,12 @@ static const struct {
     enum rdb_type (*type)(const struct entry *e);
     void (*write)(struct rdb_writer *w, const struct entry *e);
 } writers[TYPE_COUNT] = {
-    [TYPE_STRING] = {text_type, write_text},       [TYPE_LIST] = {list_type, rdb_list_write},
-    [TYPE_SET] = {rdb_set_type, rdb_set_write},    [TYPE_ZSET] = {rdb_zset_type, rdb_zset_write},
+    [TYPE_STRING] = {text_type, write_text},
+    [TYPE_LIST] = {list_type, rdb_list_write},
+    [TYPE_SET] = {rdb_set_type, rdb_set_write},
+    [TYPE_ZSET] = {rdb_zset_type, rdb_zset_write},
     [TYPE_HASH] = {rdb_hash_type, rdb_hash_write},
+    [TYPE_STREAM] = {rdb_stream_type, rdb_stream_write},
 };
 
 enum rdb_type rdb_type_of(const struct entry *e)
@@ -100,6 +103,9 @@ static reader *const readers[] = {
     [RDB_HASH_LISTPACK_EX_RC] = rdb_hash_read,
     [RDB_HASH_METADATA] = rdb_hash_read,
     [RDB_HASH_LISTPACK_EX] = rdb_hash_read,
+    [RDB_STREAM_LISTPACKS] = rdb_stream_read,
+    [RDB_STREAM_LISTPACKS_2] = rdb_stream_read,
+    [RDB_STREAM_LISTPACKS_3] = rdb_stream_read,
 };
 
 struct entry *rdb_read_value(struct rdb_reader *r, uint8_t type, const struct rdb_place *place)

@@ -57,4 +57,9 @@ void rdb_hash_write(struct rdb_writer *w, const struct entry *e);
 struct entry *rdb_hash_read(struct rdb_reader *r, enum rdb_type type,
                             const struct rdb_place *place);
 
+enum rdb_type rdb_stream_type(const struct entry *e);
+void rdb_stream_write(struct rdb_writer *w, const struct entry *e);
+struct entry *rdb_stream_read(struct rdb_reader *r, enum rdb_type type,
+                              const struct rdb_place *place);
+
 #endif
