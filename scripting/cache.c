@@ -71,8 +71,8 @@ static struct bytes cut(struct bytes *text, char stop)
 
 static bool parse_flags(struct bytes list, uint32_t *flags, char error[VM_ERROR_MAX])
 {
-    bool more;
-    do {
+    bool more = list.len > 0;
+    while (more) {
         more = memchr(list.ptr, ',', list.len) != NULL;
         struct bytes name = cut(&list, ',');
         uint32_t flag = script_flag_of(name);
@@ -82,7 +82,7 @@ static bool parse_flags(struct bytes list, uint32_t *flags, char error[VM_ERROR_
             return false;
         }
         *flags |= flag;
-    } while (more);
+    }
     return true;
 }
 

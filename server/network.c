@@ -343,7 +343,8 @@ void network_turn_inside(struct server *s)
     executor_drain_inside(s);
     settle_input(net);
     net->arena_used = arena_used;
-    network_flush(s);
+    if (!s->stopping) /* who asked for the end is told when nobody is accepted any more */
+        network_flush(s);
 }
 
 void network_destroy(struct server *s)

@@ -30,11 +30,12 @@ struct scripts {
     struct vm *eval;
     struct script_cache *cache;
     struct script_stats totals;   /* of EVAL's scripts */
-    uint64_t evicted;             /* by caches that are gone */
+    uint64_t evicted;             /* by caches that are gone; less what CONFIG RESETSTAT forgot */
     struct client client;         /* who runs the commands of scripts */
     const struct script_job *job; /* what runs; NULL: nothing does */
     struct call *call;            /* the one that runs it */
     bool has_written;
+    bool allow_all;    /* DEBUG SET-DISABLE-DENY-SCRIPTS */
     uint64_t began;    /* ticks */
     uint64_t turned;   /* ticks of the last turn of the loop inside of it */
     bool busy, killed; /* it is past busy-reply-threshold; SCRIPT KILL */
@@ -51,7 +52,7 @@ static const char *refusal(const struct scripts *sc, const struct command_slot *
     int arity = command->row->arity;
     if (arity > 0 ? argc != arity : argc < -arity)
         return "ERR Wrong number of args calling Redis command from script";
-    if (flags & CMD_NOSCRIPT)
+    if (flags & CMD_NOSCRIPT && !sc->allow_all)
         return "ERR This Redis command is not allowed from script";
     if (flags & (CMD_WRITE | CMD_MAY_REPLICATE) &&
         (job->read_only || job->flags & SCRIPT_NO_WRITES))
@@ -297,6 +298,24 @@ struct script_figures scripts_figures(const struct scripts *sc)
 const struct script_stats *scripts_totals(const struct scripts *sc)
 {
     return &sc->totals;
+}
+
+static void reset_one(struct script *script, void *context)
+{
+    (void)context;
+    script->stats = (struct script_stats){0};
+}
+
+void scripts_reset_stats(struct scripts *sc)
+{
+    sc->totals = (struct script_stats){0};
+    sc->evicted = 0 - script_cache_evicted(sc->cache);
+    script_cache_each(sc->cache, reset_one, NULL);
+}
+
+void scripts_allow_all(struct scripts *sc, bool on)
+{
+    sc->allow_all = on;
 }
 
 void scripts_apply_limit(struct scripts *sc)

@@ -29,6 +29,10 @@ struct script_figures {
 struct script_figures scripts_figures(const struct scripts *sc);
 /* All runs of EVAL's scripts, those that are forgotten included. */
 const struct script_stats *scripts_totals(const struct scripts *sc);
+/* CONFIG RESETSTAT: sums begin again. */
+void scripts_reset_stats(struct scripts *sc);
+/* DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call what is not for scripts. */
+void scripts_allow_all(struct scripts *sc, bool on);
 /* lua-memory-limit has changed. */
 void scripts_apply_limit(struct scripts *sc);
 

@@ -15,6 +15,7 @@
 #include "server/config_file.h"
 #include "server/errorstats.h"
 #include "server/options_apply.h"
+#include "server/scripts.h"
 #include "server/server.h"
 #include "storage/lazyfree.h"
 
@@ -193,6 +194,7 @@ static void cmd_config_resetstat(struct call *call)
     stats_reset(&s->stats);
     command_reset_stats(s->commands);
     error_stats_reset(s->errors);
+    scripts_reset_stats(s->scripts);
     s->keys->hits = s->keys->misses = s->keys->expired = s->keys->evicted = 0;
     s->keys->expired_fields = 0;
     lazyfree_reset_stats(s->lazyfree);

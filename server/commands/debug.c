@@ -24,6 +24,7 @@
 #include "server/debug_gate.h"
 #include "server/digest.h"
 #include "server/log.h"
+#include "server/scripts.h"
 #include "server/server.h"
 #include "storage/eviction.h"
 #include "storage/list.h"
@@ -532,6 +533,12 @@ static void debug_stringmatch_len(struct call *call)
 
 /* Switches of mechanisms that need none here: replies hold no buffer while idle, one code path
  * writes all replies. Accepted, so that tests which turn them go on. */
+static void debug_deny_scripts(struct call *call)
+{
+    scripts_allow_all(call->server->scripts, bytes_is_word(call->argv[2], "1"));
+    reply_ok(call->reply);
+}
+
 static void debug_accept(struct call *call)
 {
     reply_ok(call->reply);
@@ -600,8 +607,8 @@ static const struct subcommand {
     {"segfault", 2, 2, debug_segfault, "SEGFAULT", "End the process by a forbidden access."},
     {"set-active-expire", 3, 3, debug_set_active_expire, "SET-ACTIVE-EXPIRE <0|1>",
      "Whether keys expire without being accessed."},
-    {"set-disable-deny-scripts", 3, 3, debug_accept, "SET-DISABLE-DENY-SCRIPTS <0|1>",
-     "Accepted for compatibility."},
+    {"set-disable-deny-scripts", 3, 3, debug_deny_scripts, "SET-DISABLE-DENY-SCRIPTS <0|1>",
+     "Whether scripts may call commands that are not for scripts."},
     {"set-skip-checksum-validation", 3, 3, debug_skip_checksums,
      "SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Whether RESTORE takes payloads with a wrong checksum."},
     {"sleep", 3, 3, debug_sleep, "SLEEP <seconds>", "Do nothing for so long; may be a fraction."},

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/memory.h"
+#include "server/client.h"
 #include "server/command.h"
 #include "server/commands/keys.h"
 #include "server/commands/lists.h"
@@ -405,7 +406,8 @@ static void run(struct call *call, bool may_store)
         return;
     }
     /* A set has no order of its own; what is stored must be the same wherever it is computed. */
-    if (s.o.unsorted && s.o.store > 0 && e != NULL && entry_type(e) == TYPE_SET) {
+    bool must_agree = s.o.store > 0 || call->client->conn == NULL; /* a script's */
+    if (s.o.unsorted && must_agree && e != NULL && entry_type(e) == TYPE_SET) {
         s.o.unsorted = false;
         s.o.alpha = true;
         s.o.by.ptr = NULL;
