@@ -11,6 +11,7 @@ side. The servers take turns, round after round; the median counts, the ratio is
 Prints a table, writes bench/results.md and bench/results.svg.
 """
 import argparse
+import hashlib
 import os
 import platform
 import shutil
@@ -40,6 +41,8 @@ class Workload:
 
 
 KEY = 'key:__rand_int__'
+INCREMENT = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
+INCREMENT_SHA = hashlib.sha1(INCREMENT.encode()).hexdigest()
 SPEED = [
     Workload('PING, no pipeline', ['PING'], 300_000, 1, 0.95),
     Workload('GET, no pipeline', ['GET', KEY], 300_000, 1, 0.95),
@@ -59,6 +62,10 @@ SPEED = [
              ['ZRANGEBYSCORE', 'bench:ranked', '__rand_int__', '+inf', 'LIMIT', '0', '100'], 100_000, 1, 0.70),
     Workload('ZREVRANGE 0 99, no pipeline', ['ZREVRANGE', 'bench:ranked', '0', '99'], 100_000, 1, 0.70),
     Workload('SINTER of two 10k sets', ['SINTER', 'bench:a', 'bench:b'], 1_000, 1, 0.70),
+    Workload('EVALSHA of one INCRBY, pipeline 16',
+             ['EVALSHA', INCREMENT_SHA, '1', 'counter:__rand_int__', '1'], 1_000_000, 16, 0.50),
+    Workload('EVAL of one INCRBY, pipeline 16', ['EVAL', INCREMENT, '1', 'counter:__rand_int__', '1'], 1_000_000, 16,
+             0.50),
     Workload('HGETALL of 100 fields, no pipeline', ['HGETALL', 'bench:fields'], 100_000, 1, 0.70),
 ]
 
@@ -89,6 +96,7 @@ def fill_collections(server):
     """What the workloads on collections read."""
     client = server.client()
     pipe = client.pipeline(transaction=False)
+    pipe.script_load(INCREMENT)
     pipe.rpush('bench:list', *[f'element:{i}' for i in range(1000)])
     pipe.hset('bench:fields', mapping={f'field:{i}': f'value:{i}' for i in range(100)})
     for first in range(0, 10000, 1000):

@@ -386,6 +386,22 @@ static void write_array(struct writer *w)
     }
 }
 
+/* Digits, if they are: a line end among them would end the reply's line. */
+static void write_big_number(struct writer *w)
+{
+    lua_State *L = w->L;
+    struct bytes text = bytes_at(L, -1);
+    if (memchr(text.ptr, '\r', text.len) == NULL && memchr(text.ptr, '\n', text.len) == NULL) {
+        reply_big_number(w->out, text);
+        return;
+    }
+    char *line = lua_newuserdatauv(L, text.len, 0);
+    for (size_t i = 0; i < text.len; i++)
+        line[i] = text.ptr[i] == '\r' || text.ptr[i] == '\n' ? ' ' : text.ptr[i];
+    reply_big_number(w->out, bytes_of(line, text.len));
+    lua_pop(L, 1);
+}
+
 /* Tables with a field that says what they are. True: it was one, and is written. */
 static bool write_labelled(struct writer *w)
 {
@@ -397,7 +413,7 @@ static bool write_labelled(struct writer *w)
     else if (field_is(L, "set", LUA_TTABLE))
         write_set(w);
     else if (field_is(L, "big_number", LUA_TSTRING))
-        reply_big_number(w->out, bytes_at(L, -1));
+        write_big_number(w);
     else if (field_is(L, "verbatim_string", LUA_TTABLE))
         write_verbatim(w);
     else

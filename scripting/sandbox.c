@@ -168,6 +168,19 @@ static int base_pcall(lua_State *L)
     return lua_gettop(L);
 }
 
+/* In 5.1 a number is a text like any other, and gets its place in front. */
+static int base_error(lua_State *L)
+{
+    lua_Integer level = luaL_optinteger(L, 2, 1);
+    lua_settop(L, 1);
+    if (lua_isstring(L, 1) != 0 && level > 0) {
+        luaL_where(L, (int)level);
+        lua_pushvalue(L, 1);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
 /* The collector stays as it is: scripts may ask, and make it work. */
 static int base_collectgarbage(lua_State *L)
 {
@@ -190,6 +203,7 @@ static int base_collectgarbage(lua_State *L)
 }
 
 static const luaL_Reg base_functions[] = {
+    {"error", base_error},
     {"rawset", base_rawset},
     {"rawget", base_rawget},
     {"next", view_next},

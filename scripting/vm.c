@@ -71,6 +71,10 @@ static void *allocate(void *context, void *block, size_t old, size_t size)
     }
     if (size > old && vm->limit != 0 && vm->memory + (size - old) > vm->limit)
         return NULL;
+    if (block == NULL && size < LARGE) {
+        vm->memory += size;
+        return mem_alloc(size);
+    }
     void *fresh =
         size > old && size >= LARGE ? resize_large(block, old, size) : mem_resize(block, size);
     if (fresh != NULL)
