@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import os
 import platform
+import random
 import shutil
 import statistics
 import subprocess
@@ -67,6 +68,18 @@ SPEED = [
     Workload('EVAL of one INCRBY, pipeline 16', ['EVAL', INCREMENT, '1', 'counter:__rand_int__', '1'], 1_000_000, 16,
              0.50),
     Workload('HGETALL of 100 fields, no pipeline', ['HGETALL', 'bench:fields'], 100_000, 1, 0.70),
+    Workload('BITCOUNT of 10 MB', ['BITCOUNT', 'bench:bits'], 1_000, 1, 0.50),
+    Workload('PFADD, pipeline 16', ['PFADD', 'bench:hll', KEY], 2_000_000, 16, 0.60),
+    Workload('PFCOUNT of two', ['PFCOUNT', 'bench:hll', 'bench:hll2'], 10_000, 1),
+    Workload('GEOADD, pipeline 16', ['GEOADD', 'bench:added', '13.__rand_int__', '52.__rand_int__', KEY], 1_000_000, 16),
+    Workload('GEOSEARCH 50 km around, of 100k places',
+             ['GEOSEARCH', 'bench:places', 'FROMLONLAT', '10.__rand_int__', '47', 'BYRADIUS', '50', 'km', 'WITHDIST', 'ASC'],
+             10_000, 1, 0.70),
+    Workload('GEOSEARCH box, of 100k places',
+             ['GEOSEARCH', 'bench:places', 'FROMLONLAT', '10.__rand_int__', '47', 'BYBOX', '200', '100', 'km'], 10_000, 1, 0.70),
+    Workload('GEOSEARCH nearest 10, of 100k places',
+             ['GEOSEARCH', 'bench:places', 'FROMLONLAT', '10.__rand_int__', '47', 'BYRADIUS', '200', 'km', 'COUNT', '10'],
+             5_000, 1, 0.70),
 ]
 
 
@@ -104,6 +117,13 @@ def fill_collections(server):
         pipe.sadd('bench:b', *[f'member:{i}' for i in range(first + 5000, first + 6000)])
     for first in range(0, 1_000_000, 5000):
         pipe.zadd('bench:ranked', {f'member:{i}': i for i in range(first, first + 5000)})
+    rng = random.Random(1)
+    pipe.set('bench:bits', rng.randbytes(10 << 20))
+    pipe.pfadd('bench:hll2', *range(50000))
+    for first in range(0, 100_000, 1000):
+        pipe.execute_command('GEOADD', 'bench:places', *[
+            word for i in range(first, first + 1000)
+            for word in (rng.uniform(0, 20), rng.uniform(40, 55), f'place:{i}')])
     pipe.execute()
 
 
