@@ -250,8 +250,46 @@ size_t number_format_double(char buf[NUMBER_DOUBLE_MAX], double value)
     return (size_t)(put_digits(at, digits, count, first_power) - buf);
 }
 
+/* What printf() does for all, but exact in integers for numbers of usual size: the part behind the
+ * point is a multiple of 2^-64. Returns 0 where it is not. */
+static size_t format_usual(char *buf, long double value)
+{
+    const uint64_t scale = 100000000000000000; /* 10^LONG_DOUBLE_DIGITS */
+    long double positive = fabsl(value);
+    if (!(positive < 0x1p63L))
+        return 0;
+    uint64_t whole = (uint64_t)positive;
+    long double shifted = (positive - (long double)whole) * 0x1p64L;
+    uint64_t bits = (uint64_t)shifted;
+    if ((long double)bits != shifted)
+        return 0;
+    unsigned __int128 product = (unsigned __int128)bits * scale;
+    uint64_t digits = (uint64_t)(product >> 64), rest = (uint64_t)product, half = (uint64_t)1 << 63;
+    digits += rest > half || (rest == half && (digits & 1));
+    if (digits == scale) {
+        whole++;
+        digits = 0;
+    }
+    size_t len = 0;
+    if (value < 0 && (whole > 0 || digits > 0))
+        buf[len++] = '-';
+    len += number_format_u64(buf + len, whole);
+    if (digits == 0)
+        return len;
+    int places = LONG_DOUBLE_DIGITS;
+    for (; digits % 10 == 0; digits /= 10)
+        places--;
+    buf[len] = '.';
+    for (int i = places; i > 0; i--, digits /= 10)
+        buf[len + (size_t)i] = (char)('0' + digits % 10);
+    return len + 1 + (size_t)places;
+}
+
 size_t number_format_long_double(char buf[NUMBER_LONG_DOUBLE_MAX], long double value)
 {
+    size_t usual = format_usual(buf, value);
+    if (usual > 0)
+        return usual;
     if (isnan(value))
         return put_word(buf, "nan");
     if (isinf(value))

@@ -275,6 +275,28 @@ static void test_long_doubles(void **state)
     assert_int_equal(number_format_long_double(text, LDBL_MAX), 4933);
 }
 
+/* As printf() has them, without the zeros at the end. */
+static void test_long_doubles_like_printf(void **state)
+{
+    (void)state;
+    char text[NUMBER_LONG_DOUBLE_MAX], expected[NUMBER_LONG_DOUBLE_MAX];
+    for (int round = 0; round < 200000; round++) {
+        long double value = (long double)(int64_t)random_bits();
+        value = ldexpl(value, -(rand() % (round % 2 ? 80 : 140)));
+        if (round % 3 == 0)
+            value = (double)value;
+        if (round % 7 == 0)
+            value = (long double)(rand() % 1000000) / 1000;
+        int len = snprintf(expected, sizeof expected, "%.17Lf", value);
+        while (expected[len - 1] == '0')
+            len--;
+        len -= expected[len - 1] == '.';
+        expected[len] = '\0';
+        text[number_format_long_double(text, value)] = '\0';
+        assert_string_equal(text, strcmp(expected, "-0") == 0 ? "0" : expected);
+    }
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -325,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_short_decimals),
         cmocka_unit_test(test_double_forms),
         cmocka_unit_test(test_long_doubles),
+        cmocka_unit_test(test_long_doubles_like_printf),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, plant_seed, NULL);
