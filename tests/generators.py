@@ -326,6 +326,64 @@ def collections(rng):
     ])()
 
 
+def stream_id(rng):
+    return b'%d-%d' % (rng.randint(1, 40), rng.randint(0, 2))
+
+
+def streams(rng):
+    """Few ids, so that entries, groups and pending entries meet; large enough for more than one block."""
+    k, group, reader = typed_key(rng, 'stream'), b'g%d' % rng.randint(0, 1), rng.choice([b'alice', b'bob'])
+    ids = [stream_id(rng) for _ in range(rng.randint(1, 5))]
+    policy = rng.choice(['KEEPREF', 'DELREF', 'ACKED'])
+    if rng.random() < 0.5:
+        return ['XADD', k, *rng.choice([[], [], ['NOMKSTREAM'], ['MAXLEN', '=', 5], ['MINID', stream_id(rng)]]),
+                rng.choice([b'*', b'*', stream_id(rng), b'%d-*' % rng.randint(1, 40)]),
+                *[word for f in elements(rng) for word in (f, element(rng))]]
+    return rng.choice([
+        lambda: ['XGROUP', 'CREATE', k, group, rng.choice([b'0', b'$', stream_id(rng)]), 'MKSTREAM'],
+        lambda: ['XGROUP', 'CREATE', k, group, b'0'],
+        lambda: ['XREADGROUP', 'GROUP', group, reader, *rng.choice([[], ['COUNT', 3], ['NOACK']]), 'STREAMS', k, '>'],
+        lambda: ['XREADGROUP', 'GROUP', group, reader, 'STREAMS', k, '>'],
+        lambda: ['XACK', k, group, *ids],
+        lambda: ['XCLAIM', k, group, reader, 0, *ids, *rng.choice([[], ['FORCE'], ['JUSTID'], ['RETRYCOUNT', 7]])],
+        lambda: ['XAUTOCLAIM', k, group, reader, 0, '-', *rng.choice([[], ['COUNT', 2]])],
+        lambda: ['XDEL', k, *ids],
+        lambda: ['XDELEX', k, policy, 'IDS', len(ids), *ids],
+        lambda: ['XACKDEL', k, group, policy, 'IDS', len(ids), *ids],
+        lambda: ['XTRIM', k, rng.choice(['MAXLEN', 'MINID']), rng.randint(0, 20)],
+        lambda: ['XSETID', k, b'99-%d' % rng.randint(0, 9), 'ENTRIESADDED', 500, 'MAXDELETEDID', '3-1'],
+        lambda: ['XGROUP', 'SETID', k, group, stream_id(rng)],
+        lambda: ['XGROUP', 'CREATECONSUMER', k, group, reader],
+        lambda: ['XGROUP', 'DELCONSUMER', k, group, reader],
+        lambda: ['XGROUP', 'DESTROY', k, group],
+    ])()
+
+
+def bits(rng):
+    k, k2, k3 = (typed_key(rng, 'bits') for _ in range(3))
+    return rng.choice([
+        lambda: ['SETBIT', k, rng.choice([rng.randint(0, 80), rng.randint(0, 9000)]), rng.randint(0, 1)],
+        lambda: ['BITFIELD', k, 'OVERFLOW', rng.choice(['WRAP', 'SAT', 'FAIL']), 'INCRBY', 'i8', '#%d' % rng.randint(0, 99), 100,
+                 'SET', 'u16', rng.randint(0, 400), rng.randint(0, 65535)],
+        lambda: ['BITOP', rng.choice(['AND', 'OR', 'XOR']), k, k2, k3],
+        lambda: ['BITOP', 'NOT', k, k2],
+        lambda: ['SETRANGE', k, rng.randint(0, 2000), value(rng)],
+    ])()
+
+
+def sketches(rng):
+    """HyperLogLogs and places."""
+    k, k2, place = typed_key(rng, 'hll'), typed_key(rng, 'hll'), typed_key(rng, 'zset')
+    return rng.choice([
+        lambda: ['PFADD', k, *elements(rng)],
+        lambda: ['PFADD', k, *[b'%d' % rng.randrange(10 ** 6) for _ in range(rng.choice([3, 3, 3000]))]],
+        lambda: ['PFMERGE', k, k2],
+        lambda: ['PFCOUNT', k],
+        lambda: ['GEOADD', place, rng.choice(['1.5', '13.36']), '38.1', element(rng)],
+        lambda: ['GEOSEARCHSTORE', typed_key(rng, 'zset'), place, 'FROMLONLAT', 13, 38, 'BYRADIUS', 2000, 'km'],
+    ])()
+
+
 def noisy(rng, words):
     """Now and then, an argument too many, too few or a wrong one.
 

@@ -29,13 +29,15 @@ FAILING = [
 
 # How a value is read as a whole.
 READERS = {b'string': ['GET'], b'list': ['LRANGE', 0, -1], b'set': ['SMEMBERS'], b'hash': ['HGETALL'],
-           b'zset': ['ZRANGE', 0, -1, 'WITHSCORES']}
+           b'zset': ['ZRANGE', 0, -1, 'WITHSCORES'], b'stream': ['XRANGE', '-', '+']}
 
 
 def read(wire, key, kind, encoding):
     """What a key holds; in order, unless it is a table, whose order no section promises. Of fields, their deadlines."""
     name, *arguments = READERS[kind]
     content = wire.ask(name, key, *arguments)
+    if kind == b'stream':  # groups, consumers and pending entries as well
+        content = wire.ask('XINFO', 'STREAM', key, 'FULL', 'COUNT', 0)
     if kind == b'hash':
         names = content[::2]
         content = list(zip(names, content[1::2], wire.ask('HPEXPIRETIME', key, 'FIELDS', len(names), *names)))
