@@ -332,7 +332,7 @@ def stream_id(rng):
 
 def streams(rng):
     """Few ids, so that entries, groups and pending entries meet; large enough for more than one block."""
-    k, group, reader = typed_key(rng, 'stream'), b'g%d' % rng.randint(0, 1), rng.choice([b'alice', b'bob'])
+    k, group, reader = b'stream:%d' % rng.randint(0, 1), b'readers', rng.choice([b'alice', b'bob'])
     ids = [stream_id(rng) for _ in range(rng.randint(1, 5))]
     policy = rng.choice(['KEEPREF', 'DELREF', 'ACKED'])
     if rng.random() < 0.5:
@@ -341,7 +341,7 @@ def streams(rng):
                 *[word for f in elements(rng) for word in (f, element(rng))]]
     return rng.choice([
         lambda: ['XGROUP', 'CREATE', k, group, rng.choice([b'0', b'$', stream_id(rng)]), 'MKSTREAM'],
-        lambda: ['XGROUP', 'CREATE', k, group, b'0'],
+        lambda: ['XGROUP', 'CREATE', k, group, b'0', 'MKSTREAM'],
         lambda: ['XREADGROUP', 'GROUP', group, reader, *rng.choice([[], ['COUNT', 3], ['NOACK']]), 'STREAMS', k, '>'],
         lambda: ['XREADGROUP', 'GROUP', group, reader, 'STREAMS', k, '>'],
         lambda: ['XACK', k, group, *ids],
