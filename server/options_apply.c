@@ -8,6 +8,7 @@
 #include "server/options_apply.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -69,6 +70,12 @@ static bool apply_maxmemory(struct server *s, struct option_error *error)
                   "enough is deleted.");
     client_eviction_apply(s);
     return true;
+}
+
+static bool apply_locale(struct server *s, struct option_error *error)
+{
+    return setlocale(LC_COLLATE, s->opt.locale_collate) != NULL ||
+           option_fail(error, "Invalid locale name");
 }
 
 static bool apply_lua_memory(struct server *s, struct option_error *error)
@@ -287,6 +294,7 @@ static const struct {
     {OPTION_slowlog_max_len, apply_slowlog, true},
     {OPTION_txlog_max_len, apply_txlog, true},
     {OPTION_version_table_max_keys, apply_versions, true},
+    {OPTION_locale_collate, apply_locale, true},
     {OPTION_lua_memory_limit, apply_lua_memory, true},
     {OPTION_hz, apply_hz, true},
     {OPTION_requirepass, apply_requirepass, true},

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "server/command.h"
+#include "server/commands/draw.h"
 #include "server/commands/hashes.h"
 #include "server/commands/scan.h"
 
@@ -144,52 +145,36 @@ static void reply_repeated(struct call *call, const struct hash_at *at, uint64_t
     mem_free(p.items);
 }
 
-/* Shuffle as many places to the front as are wanted. */
+/* All that are there come in their order, some of them in any. */
 static void reply_shuffled(struct call *call, const struct hash_at *at, uint64_t count,
                            enum part parts)
 {
     struct places p = collect(at);
-    if (count > p.count)
+    if (count < p.count)
+        draw_shuffle(p.items, p.count, count);
+    else
         count = p.count;
     reply_drawn_count(call, count, parts);
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t j = i + (count < p.count ? random_below(p.count - i) : 0);
-        const void *drawn = p.items[j];
-        p.items[j] = p.items[i];
-        reply_place(call, at->e, drawn, parts);
-    }
+    for (uint64_t i = 0; i < count; i++)
+        reply_place(call, at->e, p.items[i], parts);
     mem_free(p.items);
-}
-
-/* Remember a place; false if it is known. cells: a power of two of them, at most half of them
- * taken. */
-static bool is_news(const void **cells, uint64_t mask, const void *place)
-{
-    uint64_t i = ((uintptr_t)place >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 20 & mask;
-    while (cells[i] != NULL && cells[i] != place)
-        i = (i + 1) & mask;
-    bool news = cells[i] == NULL;
-    cells[i] = place;
-    return news;
 }
 
 /* Few of many: draw until there are enough different ones. */
 static void reply_different(struct call *call, const struct hash_at *at, uint64_t count,
                             enum part parts)
 {
-    uint64_t cells = 4;
-    while (cells < 2 * count)
-        cells *= 2;
-    const void **seen = mem_alloc_zeroed(cells * sizeof *seen);
+    struct drawn drawn;
+    drawn_init(&drawn, count);
     reply_drawn_count(call, count, parts);
     while (count > 0) {
         const void *place = dict_random(hash_dict(at->e));
-        if (!is_news(seen, cells - 1, place))
+        if (!drawn_add(&drawn, place))
             continue;
         reply_place(call, at->e, place, parts);
         count--;
     }
-    mem_free(seen);
+    drawn_fini(&drawn);
 }
 
 static bool draw_or_reply(struct call *call, int64_t *count, enum part *parts)

@@ -5,6 +5,7 @@
  * names is looked up when it is needed; that may bury other keys, but not the one that is sorted.
  */
 #include <ctype.h>
+#include <locale.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -284,6 +285,37 @@ static bool parse_score(struct bytes text, double *out)
     return number_parse_double(text, out);
 }
 
+/* Do texts have another order than that of their bytes? What is stored must be the same wherever it
+ * is computed. */
+static bool is_collated(const struct sorting *s)
+{
+    const char *locale = setlocale(LC_COLLATE, NULL);
+    return s->o.alpha && s->o.store == 0 && locale != NULL && strcmp(locale, "C") != 0 &&
+           strcmp(locale, "POSIX") != 0;
+}
+
+/* The bytes whose order is that of the text in the locale; as there, a NUL is the text's end. */
+static struct bytes collation_key(struct sorting *s, struct bytes text)
+{
+    char *copy = mem_alloc(text.len + 1);
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    size_t len = strxfrm(NULL, copy, 0);
+    char *key = mem_alloc(len + 1);
+    strxfrm(key, copy, len + 1);
+    struct bytes kept = arena_copy(&s->texts, bytes_of(key, len));
+    mem_free(copy);
+    mem_free(key);
+    return kept;
+}
+
+static void collate(struct sorting *s)
+{
+    for (uint64_t i = 0; i < s->count; i++)
+        if (s->items[i].weight.ptr != NULL)
+            s->items[i].weight = collation_key(s, s->items[i].weight);
+}
+
 /* Give each item what it is compared by. False: for one of them it is no number; the others are
  * looked up all the same. */
 static bool weigh(struct sorting *s)
@@ -299,6 +331,8 @@ static bool weigh(struct sorting *s)
         else
             fine &= parse_score(found.text, &item->score);
     }
+    if (is_collated(s))
+        collate(s);
     return fine;
 }
 

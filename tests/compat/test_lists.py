@@ -4,8 +4,13 @@ SEED=n repeats a run, COMMANDS=n makes it longer or shorter.
 """
 import os
 import random
+import shutil
+import subprocess
+import tempfile
 import unittest
+import unittest.mock
 
+import servers
 from servers import IS_REDOUBT, REDIS, REDOUBT, Server
 from wire import Wire
 
@@ -153,6 +158,27 @@ class Lists(unittest.TestCase):
             self.compare(pair, dataset(self.rng))
             self.compare(pair, [words for _ in range(BATCH) for words in (
                 sort(self.rng), ['LRANGE', 'a', 0, -1], ['LRANGE', 'stored', 0, -1])])
+
+    def test_sort_in_a_locale(self):
+        """ALPHA goes by the order of the locale that the server was started in; what is stored, by the bytes."""
+        texts = ['apple', 'Apple', 'banana', 'Äpfel', 'zebra', 'Zebra', 'éclair', 'eclair', 'a-b', 'ab', '', '10', '9', 'ß', 'ss']
+        with tempfile.TemporaryDirectory() as folder:
+            if shutil.which('localedef') is None or subprocess.run(
+                    ['localedef', '-i', 'en_US', '-f', 'UTF-8', folder + '/en_US.UTF-8'], capture_output=True).returncode:
+                self.skipTest('no locale can be made here')
+            with unittest.mock.patch.dict(servers.ENVIRONMENT, {'LOCPATH': folder, 'LC_ALL': 'en_US.UTF-8'}), \
+                    Server(REDIS) as redis, Server(REDOUBT) as redoubt, Wire(redis) as a, Wire(redoubt) as b:
+                self.compare((a, b), [['RPUSH', 'a', *texts], ['SADD', 's', *texts], ['MSET', *[
+                    w for text in texts for w in ('w:' + text, text[::-1])]]])
+                for words in ([], ['DESC'], ['BY', 'w:*'], ['LIMIT', 2, 5], ['STORE', 'stored'], ['BY', 'w:*', 'STORE', 'stored']):
+                    self.compare((a, b), [['SORT', 'a', 'ALPHA', *words], ['SORT', 's', 'ALPHA', *words],
+                                          ['LRANGE', 'stored', 0, -1]])
+                self.assertNotEqual(b.ask('SORT', 'a', 'ALPHA'), sorted(t.encode() for t in texts))
+                if IS_REDOUBT:  # the directive came with 7.2
+                    self.assertEqual(b.ask('CONFIG', 'SET', 'locale-collate', 'C'), b'OK')
+                    self.assertEqual(b.ask('SORT', 'a', 'ALPHA'), sorted(t.encode() for t in texts))
+                    self.assertIn('Invalid locale name', str(b.ask('CONFIG', 'SET', 'locale-collate', 'nowhere')))
+                    self.assertEqual(b.ask('CONFIG', 'GET', 'locale-collate'), [b'locale-collate', b'C'])
 
     @unittest.skipUnless(IS_REDOUBT, 'MULTI ROLLBACK is ours')
     def test_rollback(self):

@@ -15,6 +15,7 @@
 #include "storage/hash.h"
 #include "storage/undo.h"
 #include "storage/value.h"
+#include "tests/unit/picture.h"
 
 enum { DBS = 2, KEYS = 4, NAMES = 14, VALUE_MAX = 300, START = 1000000 };
 
@@ -276,16 +277,6 @@ static void test_dead_fields_go(void **state)
 
 /* -- sections ---------------------------------------------------------------------------------- */
 
-struct picture {
-    char *lines[DBS * KEYS * (NAMES + 1)];
-    int count;
-};
-
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void add_line(struct picture *p, int db, const struct entry *e, const struct hash_field *f)
 {
     size_t room = 200 + entry_key(e).len + (f != NULL ? 2 * (f->name.len + f->value.len) : 0);
@@ -304,7 +295,7 @@ static void add_line(struct picture *p, int db, const struct entry *e, const str
     } else {
         snprintf(line + len, room - (size_t)len, " due %lld", (long long)value_due(e));
     }
-    p->lines[p->count++] = line;
+    picture_add(p, line);
 }
 
 static struct picture picture_take(const struct keyspace *ks)
@@ -324,21 +315,8 @@ static struct picture picture_take(const struct keyspace *ks)
         }
         dict_iter_end(&it);
     }
-    qsort(p.lines, (size_t)p.count, sizeof *p.lines, compare_lines);
+    picture_sort(&p);
     return p;
-}
-
-static void picture_end(struct picture *p)
-{
-    for (int i = 0; i < p->count; i++)
-        mem_free(p->lines[i]);
-}
-
-static void assert_same_picture(const struct picture *a, const struct picture *b)
-{
-    assert_int_equal(a->count, b->count);
-    for (int i = 0; i < a->count; i++)
-        assert_string_equal(a->lines[i], b->lines[i]);
 }
 
 static struct key random_key(char name[16])

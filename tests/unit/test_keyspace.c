@@ -17,6 +17,7 @@
 #include "storage/undo.h"
 #include "storage/value.h"
 #include "storage/watch.h"
+#include "tests/unit/picture.h"
 
 enum { DBS = 3, NAMES = 12 };
 
@@ -32,16 +33,6 @@ static struct key random_key(char name[16])
 }
 
 /* -- a picture of everything: sorted lines of text --------------------------------------------- */
-
-struct picture {
-    char *lines[DBS * NAMES];
-    int count;
-};
-
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
 
 static struct picture picture_take(const struct keyspace *ks)
 {
@@ -59,25 +50,12 @@ static struct picture picture_take(const struct keyspace *ks)
             memcpy(line, head, (size_t)len);
             for (size_t j = 0; j < value.len; j++)
                 snprintf(line + len + 2 * j, 3, "%02x", (unsigned char)value.ptr[j]);
-            p.lines[p.count++] = line;
+            picture_add(&p, line);
         }
         dict_iter_end(&it);
     }
-    qsort(p.lines, (size_t)p.count, sizeof *p.lines, compare_lines);
+    picture_sort(&p);
     return p;
-}
-
-static void picture_end(struct picture *p)
-{
-    for (int i = 0; i < p->count; i++)
-        mem_free(p->lines[i]);
-}
-
-static void assert_same_picture(const struct picture *a, const struct picture *b)
-{
-    assert_int_equal(a->count, b->count);
-    for (int i = 0; i < a->count; i++)
-        assert_string_equal(a->lines[i], b->lines[i]);
 }
 
 /* -- random changes ---------------------------------------------------------------------------- */
