@@ -259,6 +259,7 @@ static void on_tick(uv_timer_t *timer)
     compact_indexes(c);
     look_at_clients(c);
     outlinks_tidy(s->outlinks, clock_mono_us());
+    snapshot_tick(s);
     shutdown_if_asked(s);
     s->stats.cycle_cron_ticks += clock_ticks() - start;
 }

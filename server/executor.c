@@ -284,6 +284,15 @@ static uint32_t all_flags(const struct call *call)
     return call_flags(call) | (t != NULL ? t->all_flags : 0);
 }
 
+/* PING as well, so that whoever watches the server notices. */
+static bool gate_snapshot(struct call *call)
+{
+    if (!(all_flags(call) & CMD_WRITE) && strcmp(call->command->full_name, "ping") != 0)
+        return true;
+    reply_error(call->reply, snapshot_misconf);
+    return false;
+}
+
 /* There are no replicas, and so never enough. */
 static bool gate_replicas(struct call *call)
 {
@@ -354,15 +363,11 @@ static const struct {
     enum gate gate;
     bool (*pass)(struct call *call);
 } gates[] = {
-    {GATE_PROTECTED, gate_protected},
-    {GATE_UNAUTHENTICATED, gate_unauthenticated},
-    {GATE_MEMORY, gate_memory},
-    {GATE_REPLICAS, gate_replicas},
-    {GATE_SUBSCRIBED, gate_subscribed},
-    {GATE_MONITORING, gate_monitoring},
-    {GATE_BUSY, gate_busy},
-    {GATE_PAUSE, gate_pause},
-    {GATE_MULTI, gate_multi},
+    {GATE_PROTECTED, gate_protected},   {GATE_UNAUTHENTICATED, gate_unauthenticated},
+    {GATE_MEMORY, gate_memory},         {GATE_SNAPSHOT, gate_snapshot},
+    {GATE_REPLICAS, gate_replicas},     {GATE_SUBSCRIBED, gate_subscribed},
+    {GATE_MONITORING, gate_monitoring}, {GATE_BUSY, gate_busy},
+    {GATE_PAUSE, gate_pause},           {GATE_MULTI, gate_multi},
 };
 
 static bool pass_gates(struct call *call, uint32_t armed)

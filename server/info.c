@@ -209,28 +209,46 @@ static void write_memory(struct server *s, struct text *out)
     field_count(out, "lazyfreed_objects", lazyfree_done(s->lazyfree));
 }
 
-/* -- persistence: none yet, and nothing pretends to be saved ----------------------------------- */
+/* -- persistence ------------------------------------------------------------------------------- */
 
+static void write_child(const struct snapshot *p, struct text *out)
+{
+    struct snapshot_news news = {0};
+    if (p->child != 0)
+        news = *p->news;
+    uint64_t total = p->child != 0 ? p->child_total : 0;
+    field_count(out, "current_cow_peak", news.copied);
+    field_count(out, "current_cow_size", news.copied);
+    field_int(out, "current_cow_size_age", 0);
+    field_2digits(out, "current_fork_perc",
+                  total > 0 ? 100.0 * (double)news.keys / (double)total : 0);
+    field_count(out, "current_save_keys_processed", news.keys);
+    field_count(out, "current_save_keys_total", total);
+}
+
+static void write_snapshots(const struct server *s, struct text *out)
+{
+    const struct snapshot *p = &s->snapshot;
+    int64_t running_s = p->child != 0 ? (clock_mono_us() - p->begun_us) / 1000000 : -1;
+    field_count(out, "rdb_changes_since_last_save", snapshot_changes(s));
+    field_int(out, "rdb_bgsave_in_progress", p->child != 0);
+    field_int(out, "rdb_last_save_time", p->saved_at);
+    field_text(out, "rdb_last_bgsave_status", p->last_failed ? "err" : "ok");
+    field_int(out, "rdb_last_bgsave_time_sec", p->last_seconds);
+    field_int(out, "rdb_current_bgsave_time_sec", running_s);
+    field_count(out, "rdb_saves", p->saves);
+    field_count(out, "rdb_last_cow_size", p->last_copied);
+    field_count(out, "rdb_last_load_keys_expired", p->expired);
+    field_count(out, "rdb_last_load_keys_loaded", p->loaded);
+}
+
+/* There is no append-only file yet. */
 static void write_persistence(struct server *s, struct text *out)
 {
     field_int(out, "loading", 0);
     field_int(out, "async_loading", 0);
-    field_int(out, "current_cow_peak", 0);
-    field_int(out, "current_cow_size", 0);
-    field_int(out, "current_cow_size_age", 0);
-    field_2digits(out, "current_fork_perc", 0);
-    field_int(out, "current_save_keys_processed", 0);
-    field_int(out, "current_save_keys_total", 0);
-    field_count(out, "rdb_changes_since_last_save", s->keys->dirty);
-    field_int(out, "rdb_bgsave_in_progress", 0);
-    field_int(out, "rdb_last_save_time", 0);
-    field_text(out, "rdb_last_bgsave_status", "ok");
-    field_int(out, "rdb_last_bgsave_time_sec", -1);
-    field_int(out, "rdb_current_bgsave_time_sec", -1);
-    field_int(out, "rdb_saves", 0);
-    field_int(out, "rdb_last_cow_size", 0);
-    field_int(out, "rdb_last_load_keys_expired", 0);
-    field_int(out, "rdb_last_load_keys_loaded", 0);
+    write_child(&s->snapshot, out);
+    write_snapshots(s, out);
     field_int(out, "aof_enabled", 0);
     field_int(out, "aof_rewrite_in_progress", 0);
     field_int(out, "aof_rewrite_scheduled", 0);
@@ -297,6 +315,8 @@ static void write_stats_keys(const struct server *s, struct text *out)
 
 static void write_stats_idle(const struct server *s, struct text *out)
 {
+    field_count(out, "latest_fork_usec", s->snapshot.fork_us);
+    field_count(out, "total_forks", s->snapshot.forks);
     field_int(out, "migrate_cached_sockets", outlinks_count(s->outlinks));
     static const char *const names[] = {
         "latest_fork_usec",           "total_forks",

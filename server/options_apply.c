@@ -146,6 +146,13 @@ static bool apply_min_replicas(struct server *s, struct option_error *error)
     return true;
 }
 
+static bool apply_snapshot(struct server *s, struct option_error *error)
+{
+    (void)error;
+    snapshot_arm(s);
+    return true;
+}
+
 static bool apply_output_limits(struct server *s, struct option_error *error)
 {
     (void)error;
@@ -290,6 +297,8 @@ static const struct {
     {OPTION_latency_tracking, apply_thresholds, false},
     {OPTION_min_replicas_to_write, apply_min_replicas, true},
     {OPTION_min_replicas_max_lag, apply_min_replicas, false},
+    {OPTION_save, apply_snapshot, false},
+    {OPTION_stop_writes_on_bgsave_error, apply_snapshot, false},
     {OPTION_client_output_buffer_limit, apply_output_limits, false},
     {OPTION_slowlog_max_len, apply_slowlog, true},
     {OPTION_txlog_max_len, apply_txlog, true},
@@ -364,8 +373,7 @@ static const struct {
     enum option_id id;
     const char *reason;
 } idle[] = {
-    {OPTION_save, "there are no snapshots yet: nothing is saved"},
-    {OPTION_appendonly, "there is no append-only file yet: nothing is saved"},
+    {OPTION_appendonly, "there is no append-only file yet: only snapshots are saved"},
     {OPTION_replicaof, "there is no replication yet: this server is a master"},
     {OPTION_cluster_enabled, "cluster mode is not supported"},
     {OPTION_tls_port, "TLS is not supported yet: the port is not opened"},
@@ -376,22 +384,13 @@ static const struct {
     {OPTION_tracking_table_max_keys, "there is no client-side caching yet"},
 };
 
-/* Given and not what it would be without: "save ''" asks for nothing. */
-static bool asks_for_something(const struct options *o, const struct options *defaults,
-                               enum option_id id)
-{
-    if (id == OPTION_save)
-        return o->save.count > 0;
-    return !options_same(o, defaults, id);
-}
-
 void options_notices(const struct options *o, void (*tell)(void *context, const char *line),
                      void *context)
 {
     struct options defaults;
     options_init(&defaults);
     for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++) {
-        if (!o->given[idle[i].id] || !asks_for_something(o, &defaults, idle[i].id))
+        if (!o->given[idle[i].id] || options_same(o, &defaults, idle[i].id))
             continue;
         struct text line = {0};
         text_addf(&line, "The directive '%s' is accepted and has no effect: %s.",

@@ -60,6 +60,8 @@ static const char *refusal(const struct scripts *sc, const struct command_slot *
     if (flags & CMD_DENYOOM && !(job->flags & SCRIPT_ALLOW_OOM) && !sc->has_written &&
         executor_is_out_of_memory(sc->server))
         return "OOM command not allowed when used memory > 'maxmemory'.";
+    if (flags & CMD_WRITE && !sc->has_written && snapshot_forbids_writes(sc->server))
+        return snapshot_misconf;
     if (flags & CMD_WRITE && !sc->has_written && sc->server->opt.min_replicas_to_write > 0)
         return "NOREPLICAS Not enough good replicas to write.";
     return NULL;
@@ -392,6 +394,8 @@ static const char *obstacle(const struct server *s, const struct script_job *job
         return NULL;
     if (job->read_only)
         return "ERR Can not execute a script with write flag using *_ro command.";
+    if (snapshot_forbids_writes(s))
+        return snapshot_misconf;
     if (s->opt.min_replicas_to_write > 0)
         return "NOREPLICAS Not enough good replicas to write.";
     if (!(job->flags & SCRIPT_ALLOW_OOM) && executor_is_out_of_memory(s))

@@ -163,6 +163,7 @@ static void open_parts(struct server *s)
     s->eviction = eviction_create();
     s->errors = error_stats_create();
     s->outlinks = outlinks_create();
+    snapshot_init(&s->snapshot);
     s->slowlog = slowlog_create();
     s->txlog = txlog_create(s);
     s->latency = latency_create();
@@ -187,6 +188,17 @@ static bool rename_commands(struct server *s)
         log_write(s->log, LOG_LEVEL_WARNING, "%s", error.data);
     text_fini(&error);
     return fine;
+}
+
+/* What was saved; nothing is served before it is there. */
+static bool load_snapshot(struct server *s)
+{
+    if (snapshot_load(s, false)) {
+        s->snapshot.saved_dirty = s->keys->dirty;
+        return true;
+    }
+    log_write(s->log, LOG_LEVEL_WARNING, "Fatal error loading the DB, check server logs. Exiting.");
+    return false;
 }
 
 static bool listen_or_tell(struct server *s)
@@ -226,7 +238,7 @@ bool server_start(struct server *s)
         return false;
     open_parts(s);
     options_apply_all(s);
-    if (!rename_commands(s))
+    if (!rename_commands(s) || !load_snapshot(s))
         return false;
     introduce(s);
     options_notices(&s->opt, tell_notice, s);
@@ -263,6 +275,7 @@ static void close_parts(struct server *s)
     txlog_destroy(s->txlog);
     slowlog_destroy(s->slowlog);
     outlinks_destroy(s->outlinks);
+    snapshot_fini(&s->snapshot);
     error_stats_destroy(s->errors);
     eviction_destroy(s->eviction);
     keyspace_destroy(s->keys);

@@ -15,6 +15,7 @@
 #include "server/client_eviction.h"
 #include "server/options.h"
 #include "server/resources.h"
+#include "server/snapshot.h"
 #include "server/stats.h"
 
 struct call;
@@ -43,6 +44,7 @@ struct server {
     struct reply_pool reply_pool;
     struct reply_errors reply_errors; /* the last error written, for whoever ran the command */
     struct stats stats;
+    struct snapshot snapshot; /* snapshot.h: the dataset on disk */
     struct {
         struct client *first, *last;
         uint64_t count, next_id;

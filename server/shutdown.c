@@ -11,6 +11,8 @@
 #include "base/number.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "storage/keyspace.h"
+#include "storage/undo.h"
 
 /* A signal handler is handed nothing but the signal's number: the one place where it finds the
  * server. */
@@ -79,8 +81,12 @@ void shutdown_if_asked(struct server *s)
 {
     if (s->shutdown_signal == 0 || s->stopping)
         return;
-    shutdown_begin(s, s->shutdown_signal == SIGINT ? s->opt.shutdown_on_sigint
-                                                   : s->opt.shutdown_on_sigterm);
+    if (shutdown_begin(s, s->shutdown_signal == SIGINT ? s->opt.shutdown_on_sigint
+                                                       : s->opt.shutdown_on_sigterm))
+        return;
+    log_write(s->log, LOG_LEVEL_WARNING,
+              "Errors trying to shut down the server. Check the logs for more information.");
+    s->shutdown_signal = 0;
 }
 
 bool shutdown_abort(struct server *s)
@@ -92,11 +98,25 @@ bool shutdown_abort(struct server *s)
     return true;
 }
 
-void shutdown_begin(struct server *s, int flags)
+/* What a section has changed so far may still be taken back: it is not saved. */
+static bool wants_snapshot(const struct server *s, int flags)
+{
+    if (flags & SHUTDOWN_NOSAVE || undo_is_open(s->keys->undo))
+        return false;
+    return flags & SHUTDOWN_SAVE || s->opt.save.count > 0;
+}
+
+bool shutdown_begin(struct server *s, int flags)
 {
     log_write(s->log, LOG_LEVEL_NOTICE, "User requested shutdown...");
-    if (flags & SHUTDOWN_SAVE)
-        log_write(s->log, LOG_LEVEL_WARNING,
-                  "This version of Redoubt keeps data in memory only: nothing is saved.");
+    snapshot_kill_child(s);
+    if (wants_snapshot(s, flags)) {
+        log_write(s->log, LOG_LEVEL_NOTICE, "Saving the final RDB snapshot before exiting.");
+        if (!snapshot_save(s) && !(flags & SHUTDOWN_FORCE)) {
+            log_write(s->log, LOG_LEVEL_WARNING, "Error trying to save the DB, can't exit.");
+            return false;
+        }
+    }
     s->stopping = true;
+    return true;
 }

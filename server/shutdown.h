@@ -20,7 +20,8 @@ void shutdown_release_signals(void);
 void shutdown_if_asked(struct server *s);
 /* Take a signal's note back. False: there is none. */
 bool shutdown_abort(struct server *s);
-/* Let the loop end after this turn. flags: enum shutdown_value (options.h), or'ed. */
-void shutdown_begin(struct server *s, int flags);
+/* Save if the flags or the directive save want it, and let the loop end after this turn. False: it
+ * could not be saved, so it goes on. flags: enum shutdown_value (options.h), or'ed. */
+bool shutdown_begin(struct server *s, int flags);
 
 #endif

@@ -57,6 +57,7 @@
     X(client_commands)                                                                             \
     X(command_commands)                                                                            \
     X(server_commands)                                                                             \
+    X(snapshot_commands)                                                                           \
     X(shutdown_commands)                                                                           \
     X(config_commands)                                                                             \
     X(info_commands)                                                                               \

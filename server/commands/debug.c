@@ -192,6 +192,41 @@ static void debug_populate(struct call *call)
     reply_ok(call->reply);
 }
 
+/* -- the snapshot ------------------------------------------------------------------------------ */
+
+static void debug_reload(struct call *call)
+{
+    bool save = true, flush = true, merge = false;
+    for (int i = 2; i < call->argc; i++) {
+        if (bytes_is_word(call->argv[i], "merge")) {
+            merge = true;
+        } else if (bytes_is_word(call->argv[i], "noflush")) {
+            flush = false;
+        } else if (bytes_is_word(call->argv[i], "nosave")) {
+            save = false;
+        } else {
+            reply_error(call->reply, "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE "
+                                     "options.");
+            return;
+        }
+    }
+    struct server *s = call->server;
+    if (save && !snapshot_save(s)) {
+        reply_error(call->reply, "ERR");
+        return;
+    }
+    if (flush)
+        keyspace_flush(s->keys, -1, false);
+    if (snapshot_load(s, merge)) {
+        if (flush)
+            s->snapshot.saved_dirty = s->keys->dirty;
+        log_write(s->log, LOG_LEVEL_WARNING, "DB reloaded by DEBUG RELOAD");
+        reply_ok(call->reply);
+    } else {
+        reply_error(call->reply, "ERR Error trying to load the RDB dump, check server logs.");
+    }
+}
+
 /* -- tables ------------------------------------------------------------------------------------ */
 
 static void debug_htstats(struct call *call)
@@ -602,6 +637,8 @@ static const struct subcommand {
     {"quicklist-packed-threshold", 3, 3, debug_quicklist_packed_threshold,
      "QUICKLIST-PACKED-THRESHOLD <size>",
      "From how many bytes on an element of a list has a node of its own; 0: when it fits in none."},
+    {"reload", 2, 5, debug_reload, "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+     "Save the dataset, remove all, and load it again."},
     {"replybuffer", 4, 4, debug_replybuffer, "REPLYBUFFER PEAK-RESET-TIME|RESIZING <value>",
      "Accepted for compatibility."},
     {"segfault", 2, 2, debug_segfault, "SEGFAULT", "End the process by a forbidden access."},

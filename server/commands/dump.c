@@ -86,7 +86,7 @@ static struct entry *value_or_reply(struct call *call)
         return NULL;
     }
     struct rdb_reader r = rdb_reader(body);
-    struct rdb_place place = {&call->keys->limits, call->argv[1], call->keys->now_ms};
+    struct rdb_place place = {&call->keys->limits, call->argv[1]};
     uint8_t type = rdb_read_byte(&r);
     struct entry *e = r.failed ? NULL : rdb_read_value(&r, type, &place);
     if (e == NULL)

@@ -11,6 +11,7 @@
 #include "server/command.h"
 #include "server/server.h"
 #include "server/version.h"
+#include "storage/undo.h"
 
 static void cmd_time(struct call *call)
 {
@@ -42,12 +43,13 @@ static bool parse_flush_or_reply(struct call *call, bool *lazy)
     return true;
 }
 
-/* Even SYNC leaves the work to the background thread: what is synchronous is the reply. */
-static void flush(struct call *call, int db)
+/* False: answered with an error. Even SYNC leaves the work to the background thread: what is
+ * synchronous is the reply. */
+static bool flush(struct call *call, int db)
 {
     bool lazy;
     if (!parse_flush_or_reply(call, &lazy))
-        return;
+        return false;
     bool waits = !lazy && blocked_may_wait(call);
     uint64_t removed = keyspace_flush(call->keys, db, lazy || waits);
     for (int i = 0; i < call->keys->db_count; i++)
@@ -57,6 +59,7 @@ static void flush(struct call *call, int db)
         blocked_wait_for_lazyfree(call, reply_ok);
     else
         reply_ok(call->reply);
+    return true;
 }
 
 static void cmd_flushdb(struct call *call)
@@ -64,9 +67,19 @@ static void cmd_flushdb(struct call *call)
     flush(call, call->db);
 }
 
+/* What is being saved is gone, and where snapshots are wanted, so is what was saved. */
+static void flush_snapshot(struct server *s)
+{
+    snapshot_kill_child(s);
+    if (s->opt.save.count > 0 && !undo_is_open(s->keys->undo))
+        snapshot_save(s);
+    s->keys->dirty++;
+}
+
 static void cmd_flushall(struct call *call)
 {
-    flush(call, -1);
+    if (flush(call, -1))
+        flush_snapshot(call->server);
 }
 
 static void cmd_swapdb(struct call *call)

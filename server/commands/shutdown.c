@@ -46,7 +46,8 @@ static bool parse_or_reply(struct call *call, int *flags, bool *abort)
     return false;
 }
 
-/* Who asks for the end gets no reply: the connection closes. */
+/* Who asks for the end gets no reply: the connection closes. While a script takes long, its changes
+ * are half done, and there is nothing that could be saved. */
 static void cmd_shutdown(struct call *call)
 {
     int flags;
@@ -57,8 +58,10 @@ static void cmd_shutdown(struct call *call)
     if (!abort && !(flags & SHUTDOWN_NOSAVE) && scripts_is_busy(scripts)) {
         reply_error(call->reply, scripts_busy_error(scripts));
     } else if (!abort) {
-        client_close(call->client, false);
-        shutdown_begin(call->server, flags);
+        if (shutdown_begin(call->server, flags))
+            client_close(call->client, false);
+        else
+            reply_error(call->reply, "ERR Errors trying to SHUTDOWN. Check logs.");
     } else if (shutdown_abort(call->server)) {
         reply_ok(call->reply);
     } else {

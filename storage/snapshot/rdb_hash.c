@@ -10,7 +10,8 @@
  * behind all others
  *
  * 7.4's release candidates wrote the same without the earliest deadline, and each field's own as it
- * is.
+ * is. Fields that have died in the meantime are read like all others: they are removed, and
+ * counted, as if they had died here.
  */
 #include <stdlib.h>
 
@@ -141,11 +142,6 @@ void rdb_hash_write(struct rdb_writer *w, const struct entry *e)
 
 /* -- reading ----------------------------------------------------------------------------------- */
 
-static bool is_due(const struct rdb_place *place, int64_t deadline)
-{
-    return deadline != DEADLINE_NONE && deadline < place->now_ms;
-}
-
 /* A deadline as it was written, above what it counts from; 0: none. */
 static int64_t deadline_of(struct rdb_reader *r, uint64_t told, uint64_t base)
 {
@@ -176,14 +172,12 @@ static struct entry *finish(struct rdb_reader *r, const struct rdb_place *place,
     return NULL;
 }
 
-static void read_field(struct rdb_reader *r, const struct rdb_place *place, struct hash_builder *b,
-                       int64_t deadline)
+static void read_field(struct rdb_reader *r, struct hash_builder *b, int64_t deadline)
 {
     struct rdb_string name, value;
     rdb_read_string(r, &name);
     rdb_read_string(r, &value);
-    if (!r->failed && !is_due(place, deadline) &&
-        !hash_builder_add(b, name.text, value.text, deadline))
+    if (!r->failed && !hash_builder_add(b, name.text, value.text, deadline))
         rdb_fail(r);
     rdb_string_end(&name);
     rdb_string_end(&value);
@@ -199,25 +193,23 @@ static struct entry *read_fields(struct rdb_reader *r, enum rdb_type type,
         int64_t deadline = DEADLINE_NONE;
         if (type != RDB_HASH)
             deadline = deadline_of(r, rdb_read_length(r), base);
-        read_field(r, place, &b, deadline);
+        read_field(r, &b, deadline);
     }
     return finish(r, place, &b);
 }
 
-/* The deadlines in a listpack of threes: fails if one is none; is any due? */
-static bool any_due(struct rdb_reader *r, const struct rdb_place *place, const unsigned char *lp)
+/* A listpack of threes: is each third element a deadline? */
+static bool has_true_deadlines(struct rdb_reader *r, const unsigned char *lp)
 {
-    bool any = false;
     for (const unsigned char *at = lp_seek(lp, 2); at != NULL && !r->failed;) {
         struct lp_value v = lp_get(at);
-        if (v.is_int && v.number >= 0)
-            any |= is_due(place, deadline_of(r, (uint64_t)v.number, 0));
-        else
-            rdb_fail(r);
+        if (!v.is_int || v.number < 0)
+            return false;
+        deadline_of(r, (uint64_t)v.number, 0);
         for (int i = 0; i < 3 && at != NULL; i++)
             at = lp_next(lp, at);
     }
-    return any;
+    return !r->failed;
 }
 
 /* Field by field, into the form that suits them. */
@@ -236,7 +228,7 @@ static struct entry *unpack(struct rdb_reader *r, const struct rdb_place *place,
             deadline = deadline_of(r, (uint64_t)lp_get(at).number, 0);
             at = lp_next(lp, at);
         }
-        if (!is_due(place, deadline) && !hash_builder_add(&b, name, text, deadline))
+        if (!hash_builder_add(&b, name, text, deadline))
             rdb_fail(r);
     }
     return finish(r, place, &b);
@@ -249,10 +241,11 @@ static struct entry *read_packed(struct rdb_reader *r, enum rdb_packing packing,
     struct entry *e = NULL;
     if (lp != NULL && lp_count(lp) % (uint32_t)width != 0)
         rdb_fail(r);
-    bool due = !r->failed && width == 3 && any_due(r, place, lp);
+    if (!r->failed && width == 3 && !has_true_deadlines(r, lp))
+        rdb_fail(r);
     if (!r->failed && lp_first(lp) != NULL) {
         bool fits = lp_count(lp) / (uint32_t)width <= place->limits->hash_listpack_entries;
-        if (!fits || due || packing == RDB_ZIPMAP) {
+        if (!fits || packing == RDB_ZIPMAP) {
             e = unpack(r, place, lp, width);
         } else if (rdb_packed_distinct(lp, width)) {
             return hash_of_listpack(place->key, lp, width);

@@ -22,7 +22,6 @@
 struct rdb_place {
     const struct limits *limits;
     struct bytes key;
-    int64_t now_ms; /* parts of a value whose deadlines are before are left out */
 };
 
 /* The form in which e is written, and the oldest version that has it. */

@@ -49,7 +49,7 @@ static uint64_t check(const struct entry *e)
 static struct entry *read_value(struct bytes body)
 {
     struct rdb_reader r = rdb_reader(body);
-    struct rdb_place place = {&limits, bytes_of("key", 3), 1000};
+    struct rdb_place place = {&limits, bytes_of("key", 3)};
     uint8_t type = rdb_read_byte(&r);
     struct entry *e = r.failed ? NULL : rdb_read_value(&r, type, &place);
     if (e != NULL && r.failed)

@@ -134,14 +134,15 @@ static void test_latencystats_prints_the_percentiles_asked_for(void **state)
     assert_string_equal(info("latencystats", NULL), "# Latencystats\r\n");
 }
 
-static void test_persistence_pretends_nothing(void **state)
+static void test_persistence_tells_what_is_not_saved(void **state)
 {
     (void)state;
-    server.keys->dirty = 7;
+    server.keys->dirty = 17;
+    server.snapshot.saved_dirty = 10;
     const char *text = info("persistence", NULL);
     assert_non_null(strstr(text, "\r\nloading:0\r\n"));
     assert_non_null(strstr(text, "\r\nrdb_changes_since_last_save:7\r\n"));
-    assert_non_null(strstr(text, "\r\nrdb_last_save_time:0\r\n"));
+    assert_non_null(strstr(text, "\r\nrdb_bgsave_in_progress:0\r\n"));
     assert_non_null(strstr(text, "\r\naof_enabled:0\r\n"));
 }
 
@@ -156,7 +157,7 @@ int main(void)
         TEST(test_commandstats_lists_what_was_called),
         TEST(test_errorstats_cannot_break_lines),
         TEST(test_latencystats_prints_the_percentiles_asked_for),
-        TEST(test_persistence_pretends_nothing),
+        TEST(test_persistence_tells_what_is_not_saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
