@@ -32,6 +32,7 @@ WORK = [
     ('ZADD, a sorted set of 1M', 1.3,
      lambda rng: [('ZADD', 'z', rng.randrange(ELEMENTS), f'member:{rng.randrange(ELEMENTS)}')]),
     ('LPUSH, a list of 1M', 1.3, lambda rng: [('LPUSH', 'l', 'element')]),
+    ('XADD, a stream of 1M', 1.3, lambda rng: [('XADD', 'x', '*', 'field', 'value')]),
     ('SETRANGE, 100 MB', 1.3, lambda rng: [('SETRANGE', 's', rng.randrange(100_000_000), 'range')]),
 ]
 
@@ -44,6 +45,8 @@ def fill(client):
         pipe.hset('h', mapping={f'field:{i}': i for i in some})
         pipe.zadd('z', {f'member:{i}': i for i in some})
         pipe.rpush('l', *[f'element:{i}' for i in some])
+        for _ in some:
+            pipe.execute_command('XADD', 'x', '*', 'field', 'value')
         pipe.execute()
 
 

@@ -23,6 +23,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests'))
+import rollback  # noqa: E402
 import servers  # noqa: E402
 
 CONNECTIONS, SUBSCRIBERS = 50, 1000
@@ -246,6 +247,15 @@ def speed_rows(args):
     return rows
 
 
+def rollback_rows(args):
+    server = start(servers.REDOUBT)
+    try:
+        return rollback.measure(server, args.rounds, 10_000 if args.quick else 100_000)
+    finally:
+        server.stop()
+        shutil.rmtree(server.dir, ignore_errors=True)
+
+
 def row(name, figures, aim, unit):
     redis, ours = (statistics.median(figures[n]) for n in ('redis', 'redoubt'))
     result = {'name': name, 'redis': redis, 'redoubt': ours, 'ratio': ours / redis, 'aim': aim, 'unit': unit}
@@ -279,7 +289,7 @@ def version(binary):
     return subprocess.run([binary, '--version'], stdout=subprocess.PIPE, text=True).stdout.split(' sha')[0]
 
 
-def write_markdown(path, speed, memory, args):
+def write_markdown(path, speed, memory, undo, args):
     with open(path, 'w') as f:
         f.write('# Figures\n\n')
         f.write(f'`make bench`, {time.strftime("%Y-%m-%d")}, {machine()}; server on one core, load on the other, '
@@ -295,6 +305,12 @@ def write_markdown(path, speed, memory, args):
         for r in memory:
             f.write(f"| {r['name']} | {r['redis']:.1f} | {r['redoubt']:.1f} | {r['ratio']:.2f} | "
                     f"{str(r['limit']) + ' B' if r['limit'] else r['aim'] or ''} |\n")
+
+
+        f.write('\nWhat it costs that a transaction can be taken back, in nanoseconds of server CPU a transaction:\n\n')
+        f.write('| transaction | MULTI | MULTI ROLLBACK | ratio | aim |\n| --- | ---: | ---: | ---: | ---: |\n')
+        for r in undo:
+            f.write(f"| {r['name']} | {r['plain']:,.0f} | {r['rollback']:,.0f} | {r['ratio']:.2f} | {r['aim']} |\n")
 
 
 def write_chart(path, rows):
@@ -332,8 +348,9 @@ def main():
     print(f'{"":40} {"Redis":>9} {"Redoubt":>9}')
     speed = speed_rows(args)
     memory = [] if args.no_memory or args.workloads else memory_rows(args)
+    undo = rollback_rows(args) if not args.workloads or 'ROLLBACK' in args.workloads else []
     if not args.quick and not args.workloads and not args.no_memory:
-        write_markdown(os.path.join(ROOT, 'bench/results.md'), speed, memory, args)
+        write_markdown(os.path.join(ROOT, 'bench/results.md'), speed, memory, undo, args)
         named = [dict(r, name='memory: ' + r['name']) for r in memory]
         write_chart(os.path.join(ROOT, 'bench/results.svg'), speed + named)
 
