@@ -69,6 +69,12 @@ SPEED = [
     Workload('EVAL of one INCRBY, pipeline 16', ['EVAL', INCREMENT, '1', 'counter:__rand_int__', '1'], 1_000_000, 16,
              0.50),
     Workload('HGETALL of 100 fields, no pipeline', ['HGETALL', 'bench:fields'], 100_000, 1, 0.70),
+    Workload('XADD of 3 fields, pipeline 16',
+             ['XADD', 'bench:added-stream', '*', 'sensor', '__rand_int__', 'unit', 'celsius', 'value', '21.5'], 1_000_000, 16, 0.60),
+    Workload('XADD with MAXLEN ~ 1000, pipeline 16',
+             ['XADD', 'bench:capped', 'MAXLEN', '~', '1000', '*', 'sensor', '__rand_int__'], 1_000_000, 16, 0.60),
+    Workload('XRANGE of 100 entries, no pipeline',
+             ['XRANGE', 'bench:stream', '1__rand_int__', '+', 'COUNT', '100'], 100_000, 1, 0.60),
     Workload('BITCOUNT of 10 MB', ['BITCOUNT', 'bench:bits'], 1_000, 1, 0.50),
     Workload('PFADD, pipeline 16', ['PFADD', 'bench:hll', KEY], 2_000_000, 16, 0.60),
     Workload('PFCOUNT of two', ['PFCOUNT', 'bench:hll', 'bench:hll2'], 10_000, 1),
@@ -118,6 +124,10 @@ def fill_collections(server):
         pipe.sadd('bench:b', *[f'member:{i}' for i in range(first + 5000, first + 6000)])
     for first in range(0, 1_000_000, 5000):
         pipe.zadd('bench:ranked', {f'member:{i}': i for i in range(first, first + 5000)})
+    for i in range(1_000_000):
+        pipe.execute_command('XADD', 'bench:stream', f'{10 ** 12 + i}-0', 'sensor', i % 100, 'unit', 'celsius', 'value', '21.5')
+        if i % 10000 == 9999:
+            pipe.execute()
     rng = random.Random(1)
     pipe.set('bench:bits', rng.randbytes(10 << 20))
     pipe.pfadd('bench:hll2', *range(50000))
@@ -202,6 +212,8 @@ MEMORY = [
     Memory('a field of a hash of 1M', lambda i: ['HSET', 'h', f'field:{i:08d}', 'xxx'], aim=0.5),
     Memory('a member of a set of 1M', lambda i: ['SADD', 's', f'member:{i:08d}'], aim=0.5),
     Memory('a member of a sorted set of 1M', lambda i: ['ZADD', 'z', str(i), f'member:{i:08d}'], aim=0.5),
+    Memory('an entry of a stream, 3 small fields',
+           lambda i: ['XADD', 'x', f'{10 ** 12 + i}-0', 'sensor', i % 100, 'unit', 'celsius', 'value', '21.5'], aim=1.0),
     Memory('a hash of 10 fields of 10 bytes', small_hash, aim=0.85, divide=10),
 ]
 

@@ -38,6 +38,7 @@
     X(stream_group_commands)                                                                       \
     X(stream_pending_commands)                                                                     \
     X(stream_info_commands)                                                                        \
+    X(stream_refs_commands)                                                                        \
     X(geo_commands)                                                                                \
     X(geo_search_commands)                                                                         \
     X(key_commands)                                                                                \

@@ -242,6 +242,39 @@ def listpack_ex_hash_rc(fields):
     return b'\x17' + string(listpack(flat((n, v, b'%d' % due) for n, v, due in fields)))
 
 
+def stream_block(entries):
+    """Entries are (milliseconds, pairs, is deleted); the first one's fields are the master's."""
+    names = [f for f, _ in entries[0][1]]
+    words, dead = [], sum(gone for _, _, gone in entries)
+    for ms, pairs, gone in entries:
+        same = [f for f, _ in pairs] == names
+        entry = [gone | 2 * same, ms - entries[0][0], 0, *([v for _, v in pairs] if same else [len(pairs), *flat(pairs)])]
+        words += [*entry, len(entry)]
+    words = [len(entries) - dead, dead, len(names), *names, 0, *words]
+    return struct.pack('>QQ', entries[0][0], 0), listpack([w if isinstance(w, bytes) else b'%d' % w for w in words])
+
+
+def stream(blocks, groups=(), age=2):
+    """Of 5.0, 7.0 or 7.2 (age 0, 1, 2). Groups are (name, [(consumer, pending milliseconds)])."""
+    packed = [stream_block(entries) for entries in blocks]
+    alive = [e for entries in blocks for e in entries if not e[2]]
+    last = max((e[0] for entries in blocks for e in entries), default=0)
+    body = length(len(packed)) + b''.join(string(key) + string(lp) for key, lp in packed)
+    body += length(len(alive)) + length(last) + length(0)
+    if age > 0:
+        body += length(alive[0][0] if alive else 0) + length(0) * 3 + length(last + 5)
+    body += length(len(groups))
+    for name, consumers in groups:
+        body += string(name) + length(last) + length(0) + (length(2) if age > 0 else b'')
+        pending = sorted(ms for _, owned in consumers for ms in owned)
+        body += length(len(pending)) + b''.join(struct.pack('>QQ', ms, 0) + struct.pack('<Q', 10 ** 12) + length(1) for ms in pending)
+        body += length(len(consumers))
+        for consumer, owned in consumers:
+            body += string(consumer) + struct.pack('<Q', 10 ** 12) * (2 if age > 1 else 1) + length(len(owned))
+            body += b''.join(struct.pack('>QQ', ms, 0) for ms in owned)
+    return bytes([(15, 19, 21)[age]]) + body
+
+
 def samples():
     """A small value of each kind, as (name, body)."""
     words = [b'', b'a', b'12', b'13', b'-128', b'300', b'-70000', b'9000000000', b'007', b'word' * 20, b'w' * 300]
@@ -253,6 +286,11 @@ def samples():
     yield 'compressed', b'\x00\xc3\x05\x19\x00a\xe0\x0f\x00'
     for make in (plain_list, ziplist_list, plain_set, listpack_set):
         yield make.__name__, make(words)
+    entries = [(i, fields if i % 5 == 3 else [(b'a', words[i % 11])], i % 4 == 2) for i in range(1, 20)]
+    readers = [(b'group', [(b'alice', [1, 5, 9]), (b'bob', []), (b'carol', [2])]), (b'idle', [])]
+    for age in range(3):
+        yield 'stream_%d' % age, stream([entries[:7], entries[7:]], readers, age)
+    yield 'stream_empty', stream([])
     yield 'quicklist', quicklist([words, words])
     yield 'quicklist2', quicklist2([words, b'plain', words])
     for width in (6, 20, 40):

@@ -22,11 +22,18 @@ MAKERS = [['SET', 'v', 'x' * 100], ['RPUSH', 'v', *range(50), 'word', 'y' * 70],
           ['ZADD', 'v', *(w for i in range(200) for w in (i / 4, 'm%d' % i))],
           ['HSET', 'v', *(w for i in range(20) for w in ('f%d' % i, i * 1000))],
           ['HSET', 'v', *(w for i in range(200) for w in ('f%d' % i, i * 1000))]]
+STREAM = [*(['XADD', 'v', i + 1, 'f', i * 1000, *(['g', 'x'] if i % 7 == 3 else [])] for i in range(20)), ['XDEL', 'v', 3, 9],
+          ['XGROUP', 'CREATE', 'v', 'g', 0], ['XREADGROUP', 'GROUP', 'g', 'alice', 'COUNT', 3, 'STREAMS', 'v', '>'],
+          ['XREADGROUP', 'GROUP', 'g', 'bob', 'COUNT', 3, 'STREAMS', 'v', '>'], ['XGROUP', 'CREATE', 'v', 'h', '$']]
 # What looks at all of a value, and changes it.
 USES = {b'string': [['GET'], ['STRLEN'], ['APPEND', 'x']],
         b'list': [['LRANGE', 0, -1], ['LINDEX', -2], ['LREM', 0, 'a'], ['RPUSH', 'x'], ['LPOP', 3]],
         b'set': [['SMEMBERS'], ['SISMEMBER', 'a'], ['SADD', 'x', 7], ['SREM', 'a', 12], ['SPOP', 2]],
         b'zset': [['ZRANGE', 0, -1, 'WITHSCORES'], ['ZRANK', 'a'], ['ZADD', 3, 'x', 1, 'a'], ['ZPOPMIN', 2]],
+        b'stream': [['XRANGE', '-', '+'], ['XREVRANGE', '+', '-'], ['XADD', '*', 'f', 1], ['XDEL', 2, '5-0'],
+                    ['XAUTOCLAIM', 'g', 'carol', 0, 0], ['XPENDING', 'group', '-', '+', 10], ['XACK', 'group', 1, 5],
+                    ['XCLAIM', 'group', 'bob', 0, 1, 2, 9, 'FORCE'], ['XTRIM', 'MAXLEN', 4], ['XTRIM', 'MINID', 17],
+                    ['XGROUP', 'DELCONSUMER', 'group', 'alice']],
         b'hash': [['HGETALL'], ['HGET', 'a'], ['HSET', 'x', 1], ['HEXPIRE', 100, 'FIELDS', 1, 'x'], ['HDEL', 'a', 12]]}
 
 
@@ -54,6 +61,10 @@ class RestoreLies(unittest.TestCase):
             wire.call('DEL', 'v')
             self.assertNotIsInstance(wire.ask(*maker), Error)
             bodies.append(wire.ask('DUMP', 'v')[:-10])
+        wire.call('DEL', 'v')
+        for words in STREAM:
+            self.assertNotIsInstance(wire.ask(*words), Error)
+        bodies.append(wire.ask('DUMP', 'v')[:-10])
         wire.call('FLUSHALL')
         return bodies
 
@@ -63,8 +74,11 @@ class RestoreLies(unittest.TestCase):
         self.assertEqual(wire.ask('RESTORE', b'again', 0, dump, 'REPLACE'), b'OK', dump)
         digests = wire.ask('DEBUG', 'DIGEST-VALUE', key, b'again')
         self.assertEqual(digests[0], digests[1], dump)
+        if kind == b'stream':
+            wire.ask('XINFO', 'STREAM', key, 'FULL')
         for words in USES.get(kind, []):
-            wire.ask(words[0], key, *words[1:])
+            at = 2 if words[0] == 'XGROUP' else 1
+            wire.ask(*words[:at], key, *words[at:])
 
     def test_changed_payloads(self):
         rng = random.Random(SEED)
