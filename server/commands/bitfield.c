@@ -195,7 +195,8 @@ static void change_fields(struct call *call, const struct fields *fields)
     struct entry *e = call_find_for_write(call, 1);
     if (!call_type_or_reply(call, e, TYPE_STRING))
         return;
-    bool grows = e == NULL || string_length(e) < fields->min_len, changed = false;
+    bool grows = e == NULL || string_length(e) < fields->min_len;
+    uint64_t changes = 0;
     bitmap_edit(call, &e, fields->min_len, 0, 0);
     reply_array(call->reply, fields->count);
     for (int i = 0; i < fields->count; i++) {
@@ -203,10 +204,10 @@ static void change_fields(struct call *call, const struct fields *fields)
         if (f->op == OP_GET)
             reply_field(call, f, bits_get_field(string_view(e, NULL), f->offset, f->width));
         else
-            changed |= write_field(call, &e, f, grows);
+            changes += write_field(call, &e, f, grows);
     }
-    if (changed)
-        keyspace_changed(call->keys, call->db, call->argv[1], EVENT_STRING, "setbit");
+    if (changes > 0)
+        keyspace_changed_by(call->keys, call->db, call->argv[1], EVENT_STRING, "setbit", changes);
     else if (grows) /* which Redis does not tell of */
         keyspace_changed(call->keys, call->db, call->argv[1], 0, NULL);
 }

@@ -253,15 +253,15 @@ static bool operation_or_reply(struct call *call, enum bits_operation *out)
     return false;
 }
 
-/* The strings that arguments 3 and on name; a missing one is empty. */
-static bool sources_or_reply(struct call *call, struct bytes *texts,
+/* The strings that count arguments from 3 on name; a missing one is empty. */
+static bool sources_or_reply(struct call *call, int count, struct bytes *texts,
                              char (*scratch)[NUMBER_TEXT_MAX])
 {
-    for (int i = 3; i < call->argc; i++) {
-        struct entry *e = call_find(call, i);
+    for (int i = 0; i < count; i++) {
+        struct entry *e = call_find(call, 3 + i);
         if (!call_type_or_reply(call, e, TYPE_STRING))
             return false;
-        texts[i - 3] = e != NULL ? string_view(e, scratch[i - 3]) : bytes_of("", 0);
+        texts[i] = e != NULL ? string_view(e, scratch[i]) : bytes_of("", 0);
     }
     return true;
 }
@@ -305,7 +305,7 @@ static void cmd_bitop(struct call *call)
         texts = mem_alloc((size_t)count * sizeof *texts);
         scratch = mem_alloc((size_t)count * sizeof *scratch);
     }
-    if (sources_or_reply(call, texts, scratch))
+    if (sources_or_reply(call, count, texts, scratch))
         reply_int(call->reply, (int64_t)combine_and_put(call, operation, texts, count));
     if (count > FEW) {
         mem_free(texts);

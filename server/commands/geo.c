@@ -108,7 +108,7 @@ static void cmd_geoadd(struct call *call)
     while (read < count && geo_point_or_reply(call, first + 3 * read, &p))
         scores[read++] = (double)geo_encode(p);
     if (read == count)
-        zset_add_members(call, scores, first + 2, 3, options);
+        zset_add_members(call, &(struct zset_addition){scores, count, first + 2, 3, options});
     if (scores != few)
         mem_free(scores);
 }

@@ -31,9 +31,9 @@ static bool value_or_reply(struct call *call, const struct entry *e, struct byte
     return false;
 }
 
-static void tell(struct call *call, struct key key)
+static void tell(struct call *call, struct key key, uint64_t elements)
 {
-    keyspace_changed(call->keys, call->db, key.name, EVENT_STRING, "pfadd");
+    keyspace_changed_by(call->keys, call->db, key.name, EVENT_STRING, "pfadd", elements);
 }
 
 /* The value has changed, which Redis does not tell of. */
@@ -89,10 +89,10 @@ static void make_stale(struct call *call, struct entry *e, struct key key)
             (char)HLL_STALE;
 }
 
-/* Add arguments 2 and on in place. */
-static enum hll_change add_to_dense(struct call *call, struct entry *e, struct key key)
+/* Add arguments 2 and on in place. Returns how many changed something. */
+static int64_t add_to_dense(struct call *call, struct entry *e, struct key key)
 {
-    enum hll_change change = HLL_SAME;
+    int64_t changes = 0;
     for (int i = 2; i < call->argc; i++) {
         struct hll_place place = hll_place(call->argv[i]);
         if (hll_dense_get(string_view(e, NULL).ptr, place.index) >= place.rank)
@@ -100,36 +100,34 @@ static enum hll_change add_to_dense(struct call *call, struct entry *e, struct k
         char *value =
             string_edit(call->keys, call->db, &e, key.hash, 0, hll_dense_at(place.index), 2);
         hll_dense_set(value, place.index, place.rank);
-        change = HLL_CHANGED;
+        changes++;
     }
-    if (change == HLL_CHANGED)
+    if (changes > 0)
         make_stale(call, e, key);
-    return change;
+    return changes;
 }
 
-/* The same by way of a copy; e is NULL if there is no value yet. */
-static enum hll_change add_to_copy(struct call *call, struct entry *e, struct key key)
+/* The same by way of a copy; e is NULL if there is no value yet, and its making counts as well. -1:
+ * the value is corrupt, and was left as it is. */
+static int64_t add_to_copy(struct call *call, struct entry *e, struct key key)
 {
     struct hll h;
     uint64_t sparse_max = call->server->opt.hll_sparse_max_bytes;
-    enum hll_change change = HLL_SAME;
+    int64_t changes = e == NULL;
     hll_init(&h);
-    if (e != NULL && !hll_load(&h, string_view(e, NULL)))
-        return HLL_CORRUPT;
-    if (e == NULL) {
+    if (e == NULL)
         h.bytes[HLL_STALE_AT] |= HLL_STALE;
-        change = HLL_CHANGED;
-    }
+    else if (!hll_load(&h, string_view(e, NULL)))
+        return -1;
     for (int i = 2; i < call->argc; i++) {
         enum hll_change one = hll_set(&h, hll_place(call->argv[i]), sparse_max);
         if (one == HLL_CORRUPT)
-            return HLL_CORRUPT;
-        if (one == HLL_CHANGED)
-            change = HLL_CHANGED;
+            return -1;
+        changes += one == HLL_CHANGED;
     }
-    if (change == HLL_CHANGED)
+    if (changes > 0)
         put_back(call, e, key, &h);
-    return change;
+    return changes;
 }
 
 static void cmd_pfadd(struct call *call)
@@ -139,15 +137,15 @@ static void cmd_pfadd(struct call *call)
     struct entry *e = call_find_for_write(call, 1);
     if (!value_or_reply(call, e, &value))
         return;
-    enum hll_change change =
+    int64_t changes =
         e != NULL && hll_is_dense(value) ? add_to_dense(call, e, key) : add_to_copy(call, e, key);
-    if (change == HLL_CORRUPT) {
+    if (changes < 0) {
         reply_error(call->reply, corrupt);
         return;
     }
-    if (change == HLL_CHANGED)
-        tell(call, key);
-    reply_int(call->reply, change == HLL_CHANGED);
+    if (changes > 0)
+        tell(call, key, (uint64_t)changes);
+    reply_int(call->reply, changes > 0);
 }
 
 /* -- counting ---------------------------------------------------------------------------------- */
@@ -233,7 +231,7 @@ static void cmd_pfmerge(struct call *call)
         return;
     }
     put_back(call, e, key, &h);
-    tell(call, key);
+    tell(call, key, 1);
     reply_ok(call->reply);
 }
 

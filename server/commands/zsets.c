@@ -129,14 +129,12 @@ static bool add_one(struct call *call, const struct zset_at *at, struct bytes na
 }
 
 /* The entry at argument 1, made if there is none; NULL: there is none and shall be none. */
-static struct entry *demand(struct call *call, struct entry *e, int first, int step,
-                            unsigned options)
+static struct entry *demand(struct call *call, struct entry *e, const struct zset_addition *a)
 {
-    if (e != NULL || (options & ZADD_XX))
+    if (e != NULL || (a->options & ZADD_XX))
         return e;
     struct key key = call_key(call, 1);
-    e = zset_create(&call->keys->limits, key.name, (uint64_t)((call->argc - 1 - first) / step + 1),
-                    call->argv[first].len);
+    e = zset_create(&call->keys->limits, key.name, (uint64_t)a->count, call->argv[a->first].len);
     keyspace_add(call->keys, call->db, e, key.hash);
     return e;
 }
@@ -151,23 +149,22 @@ static void reply_added(struct call *call, const struct zadd *z)
         reply_double(call->reply, z->score);
 }
 
-void zset_add_members(struct call *call, const double *scores, int first, int step,
-                      unsigned options)
+void zset_add_members(struct call *call, const struct zset_addition *a)
 {
     struct entry *e = call_find_for_write(call, 1);
     if (!call_type_or_reply(call, e, TYPE_ZSET))
         return;
-    struct zadd z = {.options = options, .skipped = true};
-    e = demand(call, e, first, step, options);
+    struct zadd z = {.options = a->options, .skipped = true};
+    e = demand(call, e, a);
     if (e != NULL) {
         struct zset_at at = zset_in(call->keys, e);
-        for (int i = first; i < call->argc; i += step)
-            if (!add_one(call, &at, call->argv[i], *scores++, &z))
+        for (int i = 0; i < a->count; i++)
+            if (!add_one(call, &at, call->argv[a->first + i * a->step], a->scores[i], &z))
                 return;
     }
     if (z.added + z.updated > 0)
         keyspace_changed_by(call->keys, call->db, call->argv[1], EVENT_ZSET,
-                            options & ZADD_INCR ? "zincr" : "zadd",
+                            a->options & ZADD_INCR ? "zincr" : "zadd",
                             (uint64_t)(z.added + z.updated));
     reply_added(call, &z);
 }
@@ -181,7 +178,7 @@ static void add(struct call *call, int first, unsigned options)
     while (read < count && call_double_or_reply(call, first + 2 * read, &scores[read], NULL))
         read++;
     if (read == count)
-        zset_add_members(call, scores, first + 1, 2, options);
+        zset_add_members(call, &(struct zset_addition){scores, count, first + 1, 2, options});
     if (scores != few)
         mem_free(scores);
 }

@@ -27,10 +27,14 @@ enum zset_add_option {
     ZADD_CH = 1 << 4,
     ZADD_INCR = 1 << 5,
 };
-/* ZADD once its arguments are read: into the set at argument 1 go the members at argument first and
- * each step-th behind it, with these scores. Answers. */
-void zset_add_members(struct call *call, const double *scores, int first, int step,
-                      unsigned options);
+/* Members to be added: arguments first, first + step, ... */
+struct zset_addition {
+    const double *scores;
+    int count, first, step;
+    unsigned options;
+};
+/* ZADD into the set at argument 1 once its arguments are read. Answers. */
+void zset_add_members(struct call *call, const struct zset_addition *a);
 
 enum zset_end {
     ZSET_MIN,
