@@ -267,13 +267,18 @@ static int on_missing(lua_State *L)
     return luaL_error(L, "Script attempted to access nonexistent global variable '%s'", name);
 }
 
-/* Real globals on top: reading what is not there is an error, and what scripts have is a view. */
-static void seal_globals(lua_State *L)
+void sandbox_require(lua_State *L)
 {
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, on_missing);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
+}
+
+/* Real globals on top: reading what is not there is an error, and what scripts have is a view. */
+static void seal_globals(lua_State *L)
+{
+    sandbox_require(L);
     lua_pushvalue(L, -1);
     sandbox_view(L);
     lua_getmetatable(L, -1);

@@ -66,6 +66,15 @@ static void add_renames(struct rewrite *w)
     }
 }
 
+static void add_files(struct rewrite *w)
+{
+    for (int i = 0; i < w->options->load_functions.count; i++) {
+        text_addf(&w->out, "load-functions ");
+        quote_add(&w->out, bytes_of_text(w->options->load_functions.items[i]));
+        text_addf(&w->out, "\n");
+    }
+}
+
 static bool needs_quotes(struct bytes value)
 {
     bool plain = value.len > 0;
@@ -116,6 +125,8 @@ static void add_option(struct rewrite *w, enum option_id id)
     } else if (id == OPTION_user) {
         for (int i = 0; i < w->options->user.count; i++)
             text_addf(&w->out, "user %s\n", w->options->user.items[i]);
+    } else if (id == OPTION_load_functions) {
+        add_files(w);
     } else if (id == OPTION_client_output_buffer_limit) {
         add_output_limits(w);
     } else if (id == OPTION_replicaof && w->options->replicaof[0] == '\0') {

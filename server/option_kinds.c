@@ -73,6 +73,18 @@ static bool set_bind(const struct option_row *row, void *field, const struct byt
 
 /* Pairs of old and new name. An initial value is one empty word, here and for user and loadmodule.
  */
+/* Lines add up. */
+static bool set_files(const struct option_row *row, void *field, const struct bytes *words,
+                      int count, struct option_error *error)
+{
+    (void)row;
+    (void)error;
+    for (int i = 0; i < count; i++)
+        if (words[i].len > 0)
+            words_add(field, words[i]);
+    return true;
+}
+
 static bool set_rename(const struct option_row *row, void *field, const struct bytes *words,
                        int count, struct option_error *error)
 {
@@ -427,6 +439,7 @@ static bool set_replicaof(const struct option_row *row, void *field, const struc
 
 const struct option_kind kind_bind = {0, ANY, true, set_bind, get_words, own_words, end_words};
 const struct option_kind kind_rename = {1, 2, false, set_rename, get_words, own_words, end_words};
+const struct option_kind kind_files = {1, ANY, false, set_files, get_words, own_words, end_words};
 const struct option_kind kind_user = {1, ANY, false, set_user, get_words, own_words, end_words};
 const struct option_kind kind_loadmodule = {1,         ANY,       false,    set_loadmodule,
                                             get_words, own_words, end_words};

@@ -37,9 +37,9 @@ struct option_kind {
 
 extern const struct option_kind kind_bool, kind_int, kind_octal, kind_bytes, kind_share, kind_enum,
     kind_set, kind_text;
-extern const struct option_kind kind_bind, kind_dir, kind_events, kind_loadmodule, kind_oom_values,
-    kind_output_limits, kind_percentiles, kind_rename, kind_replicaof, kind_save, kind_secret,
-    kind_title, kind_user;
+extern const struct option_kind kind_bind, kind_dir, kind_events, kind_files, kind_loadmodule,
+    kind_oom_values, kind_output_limits, kind_percentiles, kind_rename, kind_replicaof, kind_save,
+    kind_secret, kind_title, kind_user;
 
 /* Write the error; always false. */
 bool option_fail(struct option_error *error, const char *format, ...)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "scripting/functions.h"
 #include "server/client.h"
 #include "server/conn.h"
 #include "server/executor.h"
@@ -29,6 +30,7 @@ struct scripts {
     struct script_host host;
     struct vm *eval;
     struct script_cache *cache;
+    struct functions *functions;
     struct script_stats totals;   /* of EVAL's scripts */
     uint64_t evicted;             /* by caches that are gone; less what CONFIG RESETSTAT forgot */
     struct client client;         /* who runs the commands of scripts */
@@ -255,6 +257,7 @@ struct scripts *scripts_create(struct server *s)
     reply_init(&sc->client.reply, &s->reply_pool, &s->reply_errors);
     sc->cache = script_cache_create();
     sc->eval = vm_create(&sc->host, (size_t)s->opt.lua_memory_limit, NULL);
+    sc->functions = functions_create(&sc->host, (size_t)s->opt.lua_memory_limit);
     sc->watchdog = watchdog_start();
     return sc;
 }
@@ -266,6 +269,7 @@ void scripts_destroy(struct scripts *sc)
     watchdog_stop(sc->watchdog);
     script_cache_destroy(sc->cache);
     vm_destroy(sc->eval);
+    functions_destroy(sc->functions);
     reply_fini(&sc->client.reply);
     mem_free(sc);
 }
@@ -280,6 +284,11 @@ struct script_cache *scripts_cache(struct scripts *sc)
     return sc->cache;
 }
 
+struct functions *scripts_functions(struct scripts *sc)
+{
+    return sc->functions;
+}
+
 const struct script_host *scripts_host(struct scripts *sc)
 {
     return &sc->host;
@@ -291,7 +300,11 @@ struct script_figures scripts_figures(const struct scripts *sc)
         return (struct script_figures){0};
     return (struct script_figures){
         .vm_eval = vm_memory(sc->eval),
+        .vm_functions = vm_memory(functions_vm(sc->functions)),
         .scripts_eval = script_cache_memory(sc->cache),
+        .functions = functions_memory(sc->functions),
+        .function_count = (uint64_t)functions_count(sc->functions),
+        .libraries = (uint64_t)functions_library_count(sc->functions),
         .cached = script_cache_count(sc->cache),
         .evicted = sc->evicted + script_cache_evicted(sc->cache),
     };
@@ -322,7 +335,9 @@ void scripts_allow_all(struct scripts *sc, bool on)
 
 void scripts_apply_limit(struct scripts *sc)
 {
-    vm_set_memory_limit(sc->eval, (size_t)sc->server->opt.lua_memory_limit);
+    size_t limit = (size_t)sc->server->opt.lua_memory_limit;
+    vm_set_memory_limit(sc->eval, limit);
+    vm_set_memory_limit(functions_vm(sc->functions), limit);
 }
 
 /* A state and its scripts, on their way out. */
@@ -351,6 +366,22 @@ void scripts_flush(struct scripts *sc, bool async)
         lazyfree_queue(sc->server->lazyfree, end_remains, old, objects + 1);
     else
         end_remains(old);
+}
+
+/* -- figures ----------------------------------------------------------------------------------- */
+
+static void add_figure(struct reply *r, const char *name, uint64_t value)
+{
+    reply_bulk_text(r, name);
+    reply_int(r, (int64_t)value);
+}
+
+void reply_script_stats(struct reply *r, const struct script_stats *st)
+{
+    add_figure(r, "calls", st->calls);
+    add_figure(r, "errors", st->errors);
+    add_figure(r, "usec", clock_ticks_to_ns(st->ticks) / 1000);
+    add_figure(r, "usec_max", clock_ticks_to_ns(st->ticks_max) / 1000);
 }
 
 /* -- runs -------------------------------------------------------------------------------------- */

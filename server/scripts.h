@@ -11,9 +11,10 @@
 struct scripts *scripts_create(struct server *s);
 void scripts_destroy(struct scripts *sc);
 
-/* EVAL's state and its scripts; the state of functions. */
+/* EVAL's state and its scripts; libraries of functions. */
 struct vm *scripts_eval_vm(struct scripts *sc);
 struct script_cache *scripts_cache(struct scripts *sc);
+struct functions *scripts_functions(struct scripts *sc);
 /* How the states reach the server; for whoever creates another one. */
 const struct script_host *scripts_host(struct scripts *sc);
 /* SCRIPT FLUSH: a fresh state. async: the old one ends on another thread. Never while it runs. */
@@ -60,6 +61,9 @@ const struct script_job *scripts_running(const struct scripts *sc, const struct 
                                          uint64_t *ms);
 /* numkeys at argv[at]: fills first_key and key_count, or answers. */
 bool script_keys_or_reply(struct call *call, int at, struct script_job *job);
+/* What was counted, as so many pairs of a map. */
+enum { SCRIPT_STATS_FIELDS = 4 };
+void reply_script_stats(struct reply *r, const struct script_stats *st);
 /* The flags that EVAL, FCALL, ... have when they call something with these flags. */
 uint32_t script_command_flags(uint32_t command_flags, uint32_t script_flags);
 

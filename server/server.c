@@ -16,6 +16,7 @@
 #include "server/cron.h"
 #include "server/errorstats.h"
 #include "server/executor.h"
+#include "server/function_files.h"
 #include "server/latency.h"
 #include "server/log.h"
 #include "server/network.h"
@@ -201,6 +202,17 @@ static bool load_snapshot(struct server *s)
     return false;
 }
 
+/* After the snapshot: libraries of files take the place of what was saved. */
+static bool load_functions(struct server *s)
+{
+    struct text error = {0};
+    bool fine = function_files_load(s, &error);
+    if (!fine)
+        log_write(s->log, LOG_LEVEL_WARNING, "load-functions: %s", error.data);
+    text_fini(&error);
+    return fine;
+}
+
 static bool listen_or_tell(struct server *s)
 {
     char error[512];
@@ -238,7 +250,7 @@ bool server_start(struct server *s)
         return false;
     open_parts(s);
     options_apply_all(s);
-    if (!rename_commands(s) || !load_snapshot(s))
+    if (!rename_commands(s) || !load_snapshot(s) || !load_functions(s))
         return false;
     introduce(s);
     options_notices(&s->opt, tell_notice, s);

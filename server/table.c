@@ -46,6 +46,7 @@
     X(transaction_commands)                                                                        \
     X(optimistic_commands)                                                                         \
     X(scripting_commands)                                                                          \
+    X(function_commands)                                                                           \
     X(connection_commands)                                                                         \
     X(blocking_commands)                                                                           \
     X(sort_commands)                                                                               \

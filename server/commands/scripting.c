@@ -3,7 +3,6 @@
  */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "server/client.h"
 #include "server/command.h"
@@ -153,26 +152,10 @@ static void cmd_script_kill(struct call *call)
 
 /* -- what runs cost ---------------------------------------------------------------------------- */
 
-static int64_t us_of(uint64_t ticks)
-{
-    return (int64_t)(clock_ticks_to_ns(ticks) / 1000);
-}
-
 static void add_figure(struct reply *r, const char *name, int64_t value)
 {
     reply_bulk_text(r, name);
     reply_int(r, value);
-}
-
-enum { STATS_FIELDS = 4 };
-
-/* STATS_FIELDS pairs of a map. */
-static void add_stats(struct reply *r, const struct script_stats *st)
-{
-    add_figure(r, "calls", (int64_t)st->calls);
-    add_figure(r, "errors", (int64_t)st->errors);
-    add_figure(r, "usec", us_of(st->ticks));
-    add_figure(r, "usec_max", us_of(st->ticks_max));
 }
 
 static void cmd_script_stats(struct call *call)
@@ -183,7 +166,7 @@ static void cmd_script_stats(struct call *call)
     const struct call *runs;
     uint64_t ms;
     const struct script_job *job = scripts_running(sc, &runs, &ms);
-    reply_map(r, 5 + STATS_FIELDS);
+    reply_map(r, 5 + SCRIPT_STATS_FIELDS);
     reply_bulk_text(r, "running_script");
     if (job == NULL) {
         reply_null(r);
@@ -197,7 +180,7 @@ static void cmd_script_stats(struct call *call)
     add_figure(r, "evicted", (int64_t)f.evicted);
     add_figure(r, "memory_scripts", (int64_t)f.scripts_eval);
     add_figure(r, "memory_vm", (int64_t)f.vm_eval);
-    add_stats(r, scripts_totals(sc));
+    reply_script_stats(r, scripts_totals(sc));
 }
 
 struct listing {
@@ -222,13 +205,13 @@ static int by_time(const void *a, const void *b)
 
 static void reply_script(struct reply *r, const struct script *s, bool with_code)
 {
-    reply_map(r, 3 + STATS_FIELDS + with_code);
+    reply_map(r, 3 + SCRIPT_STATS_FIELDS + with_code);
     reply_bulk_text(r, "sha1");
     reply_bulk(r, bytes_of(s->sha, SHA1_HEX));
     reply_bulk_text(r, "origin");
     reply_bulk_text(r, s->loaded ? "load" : "eval");
     add_figure(r, "bytes", (int64_t)s->body.len);
-    add_stats(r, &s->stats);
+    reply_script_stats(r, &s->stats);
     if (with_code) {
         reply_bulk_text(r, "script");
         reply_bulk(r, s->body);
