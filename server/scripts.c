@@ -289,6 +289,11 @@ struct functions *scripts_functions(struct scripts *sc)
     return sc->functions;
 }
 
+struct functions *scripts_fresh_functions(const struct scripts *sc)
+{
+    return functions_create(&sc->host, (size_t)sc->server->opt.lua_memory_limit);
+}
+
 const struct script_host *scripts_host(struct scripts *sc)
 {
     return &sc->host;

@@ -15,6 +15,8 @@ void scripts_destroy(struct scripts *sc);
 struct vm *scripts_eval_vm(struct scripts *sc);
 struct script_cache *scripts_cache(struct scripts *sc);
 struct functions *scripts_functions(struct scripts *sc);
+/* No library yet, in a Lua state of its own. */
+struct functions *scripts_fresh_functions(const struct scripts *sc);
 /* How the states reach the server; for whoever creates another one. */
 const struct script_host *scripts_host(struct scripts *sc);
 /* SCRIPT FLUSH: a fresh state. async: the old one ends on another thread. Never while it runs. */

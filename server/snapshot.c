@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "server/executor.h"
+#include "server/function_dump.h"
 #include "server/log.h"
+#include "server/scripts.h"
 #include "server/server.h"
 #include "server/snapshot_file.h"
 #include "storage/eviction.h"
@@ -48,6 +50,12 @@ static bool keeps_clocks(const struct options *opt)
     }
 }
 
+static void write_functions(void *context, struct rdb_writer *w)
+{
+    const struct server *s = context;
+    function_dump_write(scripts_functions(s->scripts), w);
+}
+
 bool snapshot_write_file(struct server *s, bool (*progress)(void *context, uint64_t keys),
                          const char **doing)
 {
@@ -59,6 +67,7 @@ bool snapshot_write_file(struct server *s, bool (*progress)(void *context, uint6
         .redis_version = REDIS_VERSION,
         .used_memory = mem_used(),
         .delay_us = s->opt.rdb_key_save_delay,
+        .functions = write_functions,
         .progress = progress,
         .context = s,
     };
@@ -89,6 +98,16 @@ uint64_t snapshot_changes(const struct server *s)
 }
 
 /* -- loading ----------------------------------------------------------------------------------- */
+
+static bool take_function(void *context, struct bytes code, struct text *error)
+{
+    return function_dump_take(context, code, false, error);
+}
+
+static bool merge_function(void *context, struct bytes code, struct text *error)
+{
+    return function_dump_take(context, code, true, error);
+}
 
 static void tell_aux(void *context, struct bytes name, struct bytes value)
 {
@@ -125,6 +144,7 @@ bool snapshot_load(struct server *s, bool merge)
     struct rdb_load how = {.ks = s->keys,
                            .checksum = s->opt.rdbchecksum,
                            .merge = merge,
+                           .function = merge ? merge_function : take_function,
                            .aux = tell_aux,
                            .empty_key = tell_empty,
                            .context = s};

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "scripting/functions.h"
 #include "server/call.h"
 #include "server/client.h"
 #include "server/command.h"
@@ -194,6 +195,14 @@ static void debug_populate(struct call *call)
 
 /* -- the snapshot ------------------------------------------------------------------------------ */
 
+static void flush_everything(struct server *s)
+{
+    struct functions *fresh = scripts_fresh_functions(s->scripts);
+    keyspace_flush(s->keys, -1, false);
+    if (functions_exchange(scripts_functions(s->scripts), fresh, s->keys->undo))
+        functions_destroy(fresh);
+}
+
 static void debug_reload(struct call *call)
 {
     bool save = true, flush = true, merge = false;
@@ -216,7 +225,7 @@ static void debug_reload(struct call *call)
         return;
     }
     if (flush)
-        keyspace_flush(s->keys, -1, false);
+        flush_everything(s);
     if (snapshot_load(s, merge)) {
         if (flush)
             s->snapshot.saved_dirty = s->keys->dirty;

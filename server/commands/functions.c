@@ -8,6 +8,7 @@
 #include "server/call.h"
 #include "server/client.h"
 #include "server/command.h"
+#include "server/function_dump.h"
 #include "server/function_files.h"
 #include "server/monitor.h"
 #include "server/scripts.h"
@@ -87,6 +88,7 @@ static void cmd_function_load(struct call *call)
         library_destroy(lib);
         reply_error(call->reply, error);
     } else {
+        keyspace_count(call->keys, 1);
         reply_bulk_text(call->reply, lib->name);
     }
 }
@@ -99,12 +101,8 @@ static void cmd_function_delete(struct call *call)
         return;
     }
     functions_drop(functions_of(call), lib, call->keys->undo);
+    keyspace_count(call->keys, 1);
     reply_ok(call->reply);
-}
-
-static struct functions *fresh_functions(struct server *s)
-{
-    return functions_create(scripts_host(s->scripts), (size_t)s->opt.lua_memory_limit);
 }
 
 static void end_functions(void *context)
@@ -139,17 +137,20 @@ static void cmd_function_flush(struct call *call)
         reply_error(call->reply, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
         return;
     }
-    exchange(call, fresh_functions(call->server), async);
+    exchange(call, scripts_fresh_functions(call->server->scripts), async);
+    keyspace_count(call->keys, 1);
     reply_ok(call->reply);
 }
 
 static void cmd_function_reload(struct call *call)
 {
     struct text error = {0};
-    if (function_files_load(call->server, &error))
+    if (function_files_load(call->server, &error)) {
+        keyspace_count(call->keys, 1);
         reply_ok(call->reply);
-    else
+    } else {
         reply_errorf(call->reply, "ERR %s", error.data);
+    }
     text_fini(&error);
 }
 
@@ -160,10 +161,7 @@ static void cmd_function_dump(struct call *call)
     const struct functions *f = functions_of(call);
     struct rdb_writer w;
     rdb_writer_init(&w, call->server->opt.rdbcompression);
-    for (int i = 0; i < functions_library_count(f); i++) {
-        rdb_write_byte(&w, RDB_OP_FUNCTION);
-        rdb_write_string(&w, functions_library(f, i)->code);
-    }
+    function_dump_write(f, &w);
     rdb_seal(&w, RDB_VERSION_USUAL);
     reply_bulk_owned(call->reply, rdb_writer_view(&w), w.data, mem_free);
 }
@@ -269,7 +267,7 @@ static void cmd_function_restore(struct call *call)
     struct functions *target = functions_of(call);
     struct undo no_section = {0}, *undo = call->keys->undo;
     if (policy == RESTORE_FLUSH) {
-        target = fresh_functions(call->server);
+        target = scripts_fresh_functions(call->server->scripts);
         undo = &no_section; /* what counts is the exchange */
     }
     bool fine = restore_into(target, body, policy == RESTORE_APPEND, undo, error);
@@ -277,10 +275,12 @@ static void cmd_function_restore(struct call *call)
         exchange(call, target, false);
     else if (policy == RESTORE_FLUSH)
         functions_destroy(target);
-    if (fine)
+    if (fine) {
+        keyspace_count(call->keys, 1);
         reply_ok(call->reply);
-    else
+    } else {
         reply_error(call->reply, error);
+    }
 }
 
 /* -- LIST -------------------------------------------------------------------------------------- */
