@@ -14,6 +14,7 @@
 #include "server/outlimit.h"
 #include "server/pubsub.h"
 #include "server/server.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 
 static void enlist(struct server *s, struct client *c)
@@ -59,6 +60,7 @@ void client_destroy(struct client *c)
         return;
     monitor_stop(c);
     pubsub_leave(c);
+    tracking_stop(c);
     client_eviction_forget(c);
     transaction_discard(c);
     if (c->flags & CLIENT_PAUSED)
@@ -120,6 +122,6 @@ static size_t text_size(const char *text)
 size_t client_memory(const struct client *c)
 {
     return mem_size_of(c) + reply_memory(&c->reply) + client_input_room(c) + c->argument_memory +
-           transaction_memory(c) + pubsub_memory(c) + text_size(c->name) + text_size(c->lib_name) +
-           text_size(c->lib_version);
+           transaction_memory(c) + pubsub_memory(c) + tracking_memory(c) + text_size(c->name) +
+           text_size(c->lib_name) + text_size(c->lib_version);
 }

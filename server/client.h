@@ -13,6 +13,7 @@
 struct server;
 struct conn;
 struct subscriptions;
+struct tracker;
 struct transaction;
 
 enum client_flag {
@@ -48,6 +49,7 @@ struct client {
     struct transaction *transaction; /* owned; NULL unless in MULTI or watching */
     struct wait *wait; /* owned by its timer; NULL unless CLIENT_BLOCKED (blocked.h) */
     struct subscriptions *subscriptions; /* owned; NULL: none (pubsub.h) */
+    struct tracker *tracker;             /* owned; NULL: it does not track keys (tracking.h) */
     char *name, *lib_name, *lib_version; /* owned; NULL: none */
     const char *user;                    /* "default" */
     int64_t created_ms, active_ms;       /* wall clock */

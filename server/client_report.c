@@ -10,9 +10,21 @@
 #include "server/client.h"
 #include "server/pubsub.h"
 #include "server/server.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 
 enum { FLAGS_MAX = 16 };
+
+static int tracking_letters(const struct tracker *t, char *out)
+{
+    int len = 0;
+    out[len++] = 't';
+    if (t->flags & TRACKING_BROKEN)
+        out[len++] = 'R';
+    if (t->flags & TRACKING_BCAST)
+        out[len++] = 'B';
+    return len;
+}
 
 static void format_flags(const struct client *c, char out[FLAGS_MAX])
 {
@@ -34,6 +46,8 @@ static void format_flags(const struct client *c, char out[FLAGS_MAX])
     for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
         if (letters[i].letter == 'x' && c->subscriptions != NULL)
             out[len++] = 'P';
+        if (letters[i].letter == 'c' && c->tracker != NULL)
+            len += tracking_letters(c->tracker, out + len);
         if (letters[i].letter == 'c' && transaction_obstacle(c, &obstacle))
             out[len++] = 'd'; /* EXEC will find a watched key changed */
         if ((c->flags & letters[i].flag) != 0)
@@ -110,7 +124,9 @@ void client_report(const struct client *c, const struct client *asking, struct t
     report_identity(c, out);
     report_state(c, out);
     report_output(c, asking, out);
-    text_addf(out, " cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-              c->last_command != NULL ? c->last_command->full_name : "NULL", c->user, c->reply.resp,
-              text_or_empty(c->lib_name), text_or_empty(c->lib_version));
+    int64_t redirect = c->tracker != NULL ? (int64_t)c->tracker->redirect : -1;
+    text_addf(out, " cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
+              c->last_command != NULL ? c->last_command->full_name : "NULL", c->user,
+              (long long)redirect, c->reply.resp, text_or_empty(c->lib_name),
+              text_or_empty(c->lib_version));
 }

@@ -21,6 +21,7 @@
 #include "server/scripts.h"
 #include "server/server.h"
 #include "server/shutdown.h"
+#include "server/tracking.h"
 #include "storage/eviction.h"
 #include "storage/keyspace.h"
 #include "storage/undo.h"
@@ -258,6 +259,7 @@ static void on_tick(uv_timer_t *timer)
         expire_some(c);
     compact_indexes(c);
     look_at_clients(c);
+    tracking_limit(s);
     outlinks_tidy(s->outlinks, clock_mono_us());
     snapshot_tick(s);
     shutdown_if_asked(s);

@@ -20,10 +20,11 @@
 #include "server/monitor.h"
 #include "server/network.h"
 #include "server/outlimit.h"
-#include "server/pubsub.h"
+#include "server/push.h"
 #include "server/scripts.h"
 #include "server/server.h"
 #include "server/slowlog.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 #include "storage/eviction.h"
 #include "storage/value.h"
@@ -126,6 +127,7 @@ bool executor_call(struct call *call)
     struct command_slot *command = call->command;
     uint64_t began = s->ticks;
     call->client->last_command = command;
+    bool has_waited = call->client->wait != NULL; /* monitors saw it when it began to wait */
     const struct call *outer = s->running;
     s->running = call;
     if (s->executor->depth++ == 0) {
@@ -133,17 +135,19 @@ bool executor_call(struct call *call)
         s->executing = call->client;
     }
     command->row->run(call);
+    if (__builtin_expect(s->clients.tracking > 0, 0))
+        tracking_after(call);
     if (--s->executor->depth == 0) {
         s->executing = NULL;
-        if (__builtin_expect(s->own_messages, 0))
-            pubsub_send_own(call->client);
+        if (__builtin_expect(s->has_own_pushes, 0))
+            push_send_own(call->client);
     }
     s->running = outer;
     s->ticks = clock_ticks();
+    if (__builtin_expect(s->clients.monitors > 0, 0) && !has_waited)
+        monitor_feed(call);
     if (__builtin_expect(call->client->flags & CLIENT_BLOCKED, 0))
         return true; /* it counts when it is served */
-    if (__builtin_expect(s->clients.monitors > 0, 0))
-        monitor_feed(call);
     uint64_t took = s->ticks - began;
     s->stats.commands++;
     command->calls++;
@@ -284,6 +288,12 @@ static uint32_t all_flags(const struct call *call)
     return call_flags(call) | (t != NULL ? t->all_flags : 0);
 }
 
+static bool gate_tracking(struct call *call)
+{
+    tracking_limit(call->server);
+    return true;
+}
+
 /* PING as well, so that whoever watches the server notices. */
 static bool gate_snapshot(struct call *call)
 {
@@ -364,6 +374,7 @@ static const struct {
     bool (*pass)(struct call *call);
 } gates[] = {
     {GATE_PROTECTED, gate_protected},   {GATE_UNAUTHENTICATED, gate_unauthenticated},
+    {GATE_MEMORY, gate_memory},         {GATE_TRACKING, gate_tracking},
     {GATE_MEMORY, gate_memory},         {GATE_SNAPSHOT, gate_snapshot},
     {GATE_REPLICAS, gate_replicas},     {GATE_SUBSCRIBED, gate_subscribed},
     {GATE_MONITORING, gate_monitoring}, {GATE_BUSY, gate_busy},

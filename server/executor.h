@@ -17,13 +17,14 @@ enum gate {
     GATE_PROTECTED = 1 << 0, /* command: DEBUG and the like, unless the configuration allows them */
     GATE_UNAUTHENTICATED = 1 << 1, /* client: NOAUTH unless the command needs none */
     GATE_MEMORY = 1 << 2,          /* server: maxmemory is set: evict, or refuse */
-    GATE_SNAPSHOT = 1 << 3,        /* server: the last snapshot failed: nothing is written */
-    GATE_REPLICAS = 1 << 4,        /* server: min-replicas-to-write: writes need replicas */
-    GATE_SUBSCRIBED = 1 << 5,      /* client: it subscribes and speaks RESP2: little is allowed */
-    GATE_MONITORING = 1 << 6,      /* client: it gave MONITOR and has no business with keys */
-    GATE_BUSY = 1 << 7,            /* server: a script takes long: hardly anything is allowed */
-    GATE_PAUSE = 1 << 8,           /* server: CLIENT PAUSE: the client waits */
-    GATE_MULTI = 1 << 9,           /* client: queue instead of running */
+    GATE_TRACKING = 1 << 3,        /* server: clients cache: never stops, keeps their table small */
+    GATE_SNAPSHOT = 1 << 4,        /* server: the last snapshot failed: nothing is written */
+    GATE_REPLICAS = 1 << 5,        /* server: min-replicas-to-write: writes need replicas */
+    GATE_SUBSCRIBED = 1 << 6,      /* client: it subscribes and speaks RESP2: little is allowed */
+    GATE_MONITORING = 1 << 7,      /* client: it gave MONITOR and has no business with keys */
+    GATE_BUSY = 1 << 8,            /* server: a script takes long: hardly anything is allowed */
+    GATE_PAUSE = 1 << 9,           /* server: CLIENT PAUSE: the client waits */
+    GATE_MULTI = 1 << 10,          /* client: queue instead of running */
 };
 
 struct executor *executor_create(struct server *s);

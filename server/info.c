@@ -24,6 +24,7 @@
 #include "server/pubsub.h"
 #include "server/scripts.h"
 #include "server/server.h"
+#include "server/tracking.h"
 #include "server/txlog.h"
 #include "server/version.h"
 #include "storage/eviction.h"
@@ -131,7 +132,7 @@ static void write_clients(struct server *s, struct text *out)
     field_count(out, "client_recent_max_input_buffer", s->stats.input_max);
     field_count(out, "client_recent_max_output_buffer", s->stats.output_max);
     field_count(out, "blocked_clients", s->clients.blocked + s->clients.paused);
-    field_int(out, "tracking_clients", 0);
+    field_count(out, "tracking_clients", s->clients.tracking);
     field_count(out, "pubsub_clients", s->clients.subscribers);
     field_count(out, "watching_clients", s->clients.watching);
     field_int(out, "clients_in_timeout_table", 0);
@@ -323,15 +324,18 @@ static void write_stats_idle(const struct server *s, struct text *out)
         "slave_expires_tracked_keys", "active_defrag_hits",
         "active_defrag_misses",       "active_defrag_key_hits",
         "active_defrag_key_misses",   "total_active_defrag_time",
-        "current_active_defrag_time", "tracking_total_keys",
-        "tracking_total_items",       "tracking_total_prefixes",
+        "current_active_defrag_time",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         field_int(out, names[i], 0);
 }
 
-static void write_stats_loop(const struct stats *st, struct text *out)
+static void write_stats_loop(const struct server *s, struct text *out)
 {
+    const struct stats *st = &s->stats;
+    field_count(out, "tracking_total_keys", tracking_keys(s));
+    field_count(out, "tracking_total_items", tracking_items(s));
+    field_count(out, "tracking_total_prefixes", tracking_prefixes(s));
     double cycles = rate_per_second(&st->rate_cycles);
     field_count(out, "unexpected_error_replies", st->unknown_error_replies);
     field_count(out, "total_error_replies", st->error_replies);
@@ -361,7 +365,7 @@ static void write_stats(struct server *s, struct text *out)
     write_stats_traffic(&s->stats, out);
     write_stats_keys(s, out);
     write_stats_idle(s, out);
-    write_stats_loop(&s->stats, out);
+    write_stats_loop(s, out);
 }
 
 /* What became of transactions: not in Redis, whose users have to infer it from null replies. */

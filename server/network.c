@@ -17,6 +17,7 @@
 #include "server/executor.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/tracking.h"
 
 struct listener {
     union {
@@ -326,6 +327,7 @@ void network_turn(struct server *s)
     bool has_work = net->ready.first != NULL || net->pushed.first != NULL;
     uv_run(&s->loop, has_work ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     executor_drain(s);
+    tracking_broadcast(s);
     settle_input(net);
     net->arena_used = 0;
     client_eviction_run(s);

@@ -381,7 +381,6 @@ static const struct {
     {OPTION_user, "there are no ACL users yet: only requirepass protects"},
     {OPTION_io_threads, "commands and sockets are served by one thread"},
     {OPTION_activedefrag, "the allocator in use has no support for it"},
-    {OPTION_tracking_table_max_keys, "there is no client-side caching yet"},
 };
 
 void options_notices(const struct options *o, void (*tell)(void *context, const char *line),

@@ -15,9 +15,9 @@
 #include "base/glob.h"
 #include "base/memory.h"
 #include "server/client.h"
-#include "server/client_eviction.h"
 #include "server/executor.h"
 #include "server/outlimit.h"
+#include "server/push.h"
 #include "server/server.h"
 #include "storage/keyspace.h"
 #include "storage/undo.h"
@@ -51,7 +51,6 @@ struct pubsub {
     struct slot *slots;                 /* owned */
     uint32_t slot_count, slot_room;
     struct reply scratch; /* in which messages are encoded; empty between */
-    struct reply own;     /* what waits for the end of the command that runs */
 };
 
 static struct bytes name_of_channel(const void *entry)
@@ -74,7 +73,7 @@ struct pubsub *pubsub_create(struct server *s)
     for (int kind = 0; kind < PUBSUB_KINDS; kind++)
         dict_init(&p->channels[kind], &channel_table);
     reply_init(&p->scratch, &s->reply_pool, &s->reply_errors);
-    reply_init(&p->own, &s->reply_pool, &s->reply_errors);
+    reply_init(&s->own_pushes, &s->reply_pool, &s->reply_errors);
     return p;
 }
 
@@ -85,7 +84,6 @@ void pubsub_destroy(struct pubsub *p)
     for (int kind = 0; kind < PUBSUB_KINDS; kind++)
         dict_fini(&p->channels[kind]); /* no client, no channel */
     reply_fini(&p->scratch);
-    reply_fini(&p->own);
     mem_free(p->slots);
     mem_free(p);
 }
@@ -419,36 +417,26 @@ static void message_fini(struct message *m)
             shared_release(m->forms[i].shared);
 }
 
-/* Messages come through CLIENT REPLY OFF. */
 static void append(struct reply *r, struct shared *shared, size_t len)
 {
-    bool muted = r->muted;
-    r->muted = false;
     if (len < SHARE_FROM) {
         reply_raw(r, bytes_of(shared->data, len));
     } else {
         shared->refs++;
         reply_raw_owned(r, bytes_of(shared->data, len), shared, shared_release);
     }
-    r->muted = muted;
 }
 
 static void deliver(struct server *s, struct message *m, struct client *c)
 {
-    if (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW))
+    struct push push = push_begin(c);
+    if (push.reply == NULL)
         return;
     int form = c->reply.resp - 2;
     if (m->forms[form].shared == NULL)
         encode(s->pubsub, m, form + 2);
-    if (c == s->executing) {
-        append(&s->pubsub->own, m->forms[form].shared, m->forms[form].len);
-        s->own_messages = true;
-        return;
-    }
-    append(&c->reply, m->forms[form].shared, m->forms[form].len);
-    client_touch_pushed(c);
-    if (__builtin_expect(s->client_sizes.limit != 0, 0))
-        client_eviction_note(c);
+    append(push.reply, m->forms[form].shared, m->forms[form].len);
+    push_end(&push);
 }
 
 static uint64_t deliver_to_all(struct server *s, struct message *m, const struct channel *ch)
@@ -536,16 +524,6 @@ uint64_t pubsub_publish(struct server *s, enum channel_kind kind, struct bytes c
     if (receivers > 0)
         send_later(s, kind, channel, message);
     return receivers;
-}
-
-void pubsub_send_own(struct client *c)
-{
-    bool muted = c->reply.muted;
-    c->reply.muted = false;
-    reply_move(&c->reply, &c->server->pubsub->own);
-    c->server->own_messages = false;
-    c->reply.muted = muted;
-    client_touch_output(c);
 }
 
 bool pubsub_has_audience(const struct server *s)

@@ -4,8 +4,7 @@
  * A message is encoded once for each version of the protocol that its receivers speak; what is
  * long is referenced by all their replies instead of being copied into each.
  *
- * A client that publishes to itself (or changes a key and subscribes to its events) gets the
- * message behind the reply of the command that it runs, which a message may not break into.
+ * A client that publishes to itself gets the message behind the reply of its command (push.h).
  *
  * Inside an atomic section (storage/undo.h) messages wait in the undo log, among the keys' events
  * and in one order with them: a section that is taken back has published nothing, and its
@@ -42,8 +41,6 @@ void pubsub_refresh_gate(struct client *c);
  * its channel and once for each of its patterns that match. */
 uint64_t pubsub_publish(struct server *s, enum channel_kind kind, struct bytes channel,
                         struct bytes message);
-/* The client's command is over: what it published to itself follows. */
-void pubsub_send_own(struct client *c);
 /* Is there any subscriber to a channel or pattern? */
 bool pubsub_has_audience(const struct server *s);
 

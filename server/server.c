@@ -29,6 +29,7 @@
 #include "server/supervise.h"
 #include "server/surroundings.h"
 #include "server/title.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 #include "server/txlog.h"
 #include "server/version.h"
@@ -172,6 +173,7 @@ static void open_parts(struct server *s)
     s->executor = executor_create(s);
     s->blocked = blocked_create(s);
     s->pubsub = pubsub_create(s);
+    s->tracking = tracking_create(s);
     s->scripts = scripts_create(s);
     executor_refresh_time(s);
     s->network = network_create(s);
@@ -275,6 +277,7 @@ static void close_parts(struct server *s)
 {
     cron_stop(s->cron);
     network_destroy(s);
+    tracking_destroy(s->tracking);
     pubsub_destroy(s->pubsub);
     lazyfree_stop(s->lazyfree); /* its last jobs may tell of their end */
     s->lazyfree = s->keys->lazyfree = NULL;

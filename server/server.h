@@ -32,6 +32,7 @@ struct server {
     struct executor *executor;      /* executor.h */
     struct blocked *blocked;        /* blocked.h: clients that wait for keys */
     struct pubsub *pubsub;          /* pubsub.h: channels and their subscribers */
+    struct tracking *tracking;      /* tracking.h: client-side caching */
     struct network *network;        /* network.h: listeners, ready and touched connections */
     struct scripts *scripts;        /* scripts.h: Lua states, script cache */
     struct slowlog *slowlog;        /* slowlog.h */
@@ -49,10 +50,11 @@ struct server {
         struct client *first, *last;
         uint64_t count, next_id;
         struct client *first_monitor; /* monitor.h */
-        uint64_t monitors, blocked, paused, watching, subscribers;
+        uint64_t monitors, blocked, paused, watching, subscribers, tracking;
     } clients;
     struct client *executing; /* whose command runs, the outermost one; NULL: none does */
-    bool own_messages;        /* that command published to its own client: pubsub_send_own() */
+    struct reply own_pushes;  /* what that command pushes to its own client: push.h */
+    bool has_own_pushes;
     struct transaction *spare_transactions; /* owned; kept by transaction.c for reuse */
     uint32_t spare_count;
     struct client_sizes client_sizes; /* client_eviction.h */

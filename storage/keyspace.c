@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "storage/eviction.h"
+#include "storage/keyspace_news.h"
 #include "storage/lazyfree.h"
 #include "storage/undo.h"
 #include "storage/value.h"
@@ -505,11 +506,11 @@ static uint64_t flush_one(struct keyspace *ks, int id, bool lazy)
 
 uint64_t keyspace_flush(struct keyspace *ks, int db, bool lazy)
 {
-    if (db >= 0)
-        return flush_one(ks, db, lazy);
     uint64_t removed = 0;
-    for (int i = 0; i < ks->db_count; i++)
+    int first = db >= 0 ? db : 0, last = db >= 0 ? db : ks->db_count - 1;
+    for (int i = first; i <= last; i++)
         removed += flush_one(ks, i, lazy);
+    keyspace_flushed(ks);
     return removed;
 }
 

@@ -75,6 +75,9 @@ struct keyspace_hooks {
     void *context;
     /* A key of a database with db.awaited > 0 has changed. */
     void (*touched)(void *context, int db, struct bytes key, uint64_t hash);
+    /* A key of any database changed, or a database was emptied (or all of them, once). */
+    void (*changed)(void *context, struct bytes key, enum event_class class);
+    void (*flushed)(void *context);
     /* A key changed; event is Redis's name for it ("set", "expired"). */
     void (*event)(void *context, int db, struct bytes key, enum event_class class,
                   const char *event);

@@ -44,6 +44,8 @@ static void tell(struct keyspace *ks, struct bytes name, const struct news *n)
     if (n->reach & NEWS_VERSION) {
         if (__builtin_expect(ks->dbs[n->db].watched.count > 0, 0))
             watch_bump(ks, n->db, key_of(name), kind_of_change(n->class, n->event), n->author);
+        if (__builtin_expect(ks->hooks.changed != NULL, 0))
+            ks->hooks.changed(ks->hooks.context, name, n->class);
         ks->expired += n->class == EVENT_EXPIRED;
         ks->evicted += n->class == EVENT_EVICTED;
     }
@@ -101,6 +103,24 @@ void keyspace_event(struct keyspace *ks, int db, struct bytes key, enum event_cl
 {
     if (ks->hooks.event != NULL)
         tell_now_or_later(ks, key, &(struct news){db, class, event, .reach = 0});
+}
+
+static void keep_flushed(struct keyspace *ks, void *record)
+{
+    (void)record;
+    ks->hooks.flushed(ks->hooks.context);
+}
+
+static const struct undo_kind kind_flushed = {"flushed", revert_news, keep_flushed};
+
+void keyspace_flushed(struct keyspace *ks)
+{
+    if (ks->hooks.flushed == NULL)
+        return;
+    if (undo_is_open(ks->undo))
+        undo_record(ks->undo, &kind_flushed, 0);
+    else
+        keep_flushed(ks, NULL);
 }
 
 static void keep_count(struct keyspace *ks, void *record)

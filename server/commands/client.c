@@ -8,6 +8,7 @@
 #include "server/call.h"
 #include "server/client_report.h"
 #include "server/command.h"
+#include "server/commands/tracking.h"
 #include "server/executor.h"
 #include "server/server.h"
 #include "server/version.h"
@@ -394,6 +395,10 @@ static void cmd_client_unblock(struct call *call)
 static void cmd_client_help(struct call *call)
 {
     static const char *const lines[] = {
+        "CACHING (YES|NO)",
+        "    Track the keys that the next command reads, or do not, in mode OPTIN or OPTOUT.",
+        "GETREDIR",
+        "    Show the id of the client to which invalidations are redirected.",
         "GETNAME",
         "    Show the name of this connection.",
         "ID",
@@ -442,6 +447,11 @@ static void cmd_client_help(struct call *call)
         "      its version.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Tell this connection, or another one, when keys that it has read change.",
+        "TRACKINGINFO",
+        "    Show what was asked for by TRACKING.",
         "TRANSACTION-ROLLBACK (ON|OFF)",
         "    Choose whether this connection's transactions are taken back when a command fails.",
         "UNBLOCK <client-id> [TIMEOUT|ERROR]",
@@ -454,6 +464,53 @@ static void cmd_client_help(struct call *call)
 }
 
 static const struct command client_subcommands[] = {
+    {
+        .name = "caching",
+        .run = cmd_client_caching,
+        .arity = 3,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+        .categories = CAT_CONNECTION,
+        .group = "connection",
+        .since = "6.0.0",
+        .summary = "Lets the keys that the next command reads be tracked, or not.",
+        .complexity = "O(1)",
+        .args = "mode(yes:token=YES|no:token=NO)",
+    },
+    {
+        .name = "getredir",
+        .run = cmd_client_getredir,
+        .arity = 2,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+        .categories = CAT_CONNECTION,
+        .group = "connection",
+        .since = "6.0.0",
+        .summary = "Shows to which client this one redirects invalidations.",
+        .complexity = "O(1)",
+    },
+    {
+        .name = "tracking",
+        .run = cmd_client_tracking,
+        .arity = -3,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+        .categories = CAT_CONNECTION,
+        .group = "connection",
+        .since = "6.0.0",
+        .summary = "Chooses whether the client is told when keys that it has read change.",
+        .complexity = "O(1), and some cost for each key that is read",
+        .args = "status(on:token=ON|off:token=OFF) client-id:integer=REDIRECT? prefix=PREFIX?+ "
+                "bcast:token=BCAST? optin:token=OPTIN? optout:token=OPTOUT? noloop:token=NOLOOP?",
+    },
+    {
+        .name = "trackinginfo",
+        .run = cmd_client_trackinginfo,
+        .arity = 2,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+        .categories = CAT_CONNECTION,
+        .group = "connection",
+        .since = "6.2.0",
+        .summary = "Shows what the client has asked to be told.",
+        .complexity = "O(1)",
+    },
     {
         .name = "getname",
         .run = cmd_client_getname,

@@ -7,6 +7,7 @@
 #include "server/monitor.h"
 #include "server/pubsub.h"
 #include "server/server.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 #include "server/version.h"
 
@@ -172,10 +173,10 @@ static void cmd_reset(struct call *call)
     struct client *c = call->client;
     monitor_stop(c);
     pubsub_leave(c);
+    tracking_stop(c);
     transaction_discard(c);
-    c->flags &=
-        ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT |
-                    CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_ROLLBACK_ON | CLIENT_ROLLBACK_OFF);
+    c->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_NO_EVICT |
+                            CLIENT_NO_TOUCH | CLIENT_ROLLBACK_ON | CLIENT_ROLLBACK_OFF);
     c->reply.muted = c->flags & CLIENT_REPLY_SKIP;
     c->reply.resp = 2;
     c->db = 0;

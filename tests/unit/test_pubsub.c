@@ -16,6 +16,7 @@
 #include "server/executor.h"
 #include "server/keyevents.h"
 #include "server/pubsub.h"
+#include "server/push.h"
 #include "server/server.h"
 #include "storage/keyspace.h"
 #include "storage/string.h"
@@ -236,10 +237,10 @@ static void test_own_messages_wait(void **state)
     assert_int_equal(publish(f, "news", "a"), 1);
     pubsub_leave(f->clients[1]);
     reply_int(&f->clients[1]->reply, 1);
-    assert_true(f->server.own_messages);
+    assert_true(f->server.has_own_pushes);
     f->server.executing = NULL;
-    pubsub_send_own(f->clients[1]);
-    assert_false(f->server.own_messages);
+    push_send_own(f->clients[1]);
+    assert_false(f->server.has_own_pushes);
     assert_string_equal(heard(f, 1), ":1|>3|$7|message|$4|news|$1|a|");
 }
 
