@@ -28,6 +28,7 @@
 #include "server/scripts.h"
 #include "server/server.h"
 #include "storage/eviction.h"
+#include "storage/hash.h"
 #include "storage/list.h"
 #include "storage/listpack.h"
 #include "storage/string.h"
@@ -281,11 +282,14 @@ static void debug_listpack(struct call *call)
     struct entry *e = find_any_or_reply(call, 2);
     if (e == NULL)
         return;
-    if (entry_encoding(e) != ENC_LISTPACK) {
+    int width;
+    const unsigned char *lp = entry_type(e) == TYPE_HASH          ? hash_listpack(e, &width)
+                              : entry_encoding(e) == ENC_LISTPACK ? entry_pointer(e)
+                                                                  : NULL;
+    if (lp == NULL) {
         reply_error(call->reply, "ERR Not a listpack encoded object.");
         return;
     }
-    const unsigned char *lp = entry_pointer(e);
     char scratch[NUMBER_TEXT_MAX];
     printf("listpack of %u elements in %zu bytes\n", lp_count(lp), lp_bytes(lp));
     for (const unsigned char *at = lp_first(lp); at != NULL; at = lp_next(lp, at)) {
