@@ -241,7 +241,7 @@ static void revert_add(struct keyspace *ks, void *record)
 {
     struct change *c = record;
     table_drop(ks, c->db, c->new, c->hash);
-    value_end(c->new);
+    keyspace_end_entry(ks, c->new, false);
 }
 
 static const struct undo_kind kind_add = {"add", revert_add, NULL};
@@ -302,7 +302,7 @@ static void revert_replace(struct keyspace *ks, void *record)
 {
     struct change *c = record;
     table_swap_entry(ks, c->db, c->new, c->old, c->hash);
-    value_end(c->new);
+    keyspace_end_entry(ks, c->new, false);
 }
 
 static const struct undo_kind kind_replace = {"replace", revert_replace, keep_remove};
