@@ -17,20 +17,14 @@
 #include "base/memory.h"
 #include "storage/listpack.h"
 #include "storage/undo.h"
-
-/* The large form. */
-struct zset {
-    struct dict members; /* struct ranked; owned */
-    struct ranktree order;
-    int64_t due; /* see zset_due() */
-};
+#include "storage/zset_forms.h"
 
 static struct bytes key_of_ranked(const void *entry)
 {
     return ranked_name(entry);
 }
 
-static const struct dict_type ranked_table = {key_of_ranked};
+const struct dict_type zset_members = {key_of_ranked};
 
 static bool is_small(const struct entry *e)
 {
@@ -75,7 +69,7 @@ static struct bytes small_text(double score, char text[NUMBER_DOUBLE_MAX])
     return bytes_of(text, number_format_double(text, score + 0.0));
 }
 
-static unsigned char *small_append(unsigned char *lp, struct bytes name, double score)
+unsigned char *zset_small_append(unsigned char *lp, struct bytes name, double score)
 {
     char text[NUMBER_DOUBLE_MAX];
     return lp_append(lp_append(lp, name), small_text(score, text));
@@ -86,7 +80,7 @@ static unsigned char *small_add(unsigned char *lp, struct bytes name, double sco
     char text[NUMBER_DOUBLE_MAX];
     unsigned char *at = small_seek(lp, score, name);
     if (at == NULL)
-        return small_append(lp, name, score);
+        return zset_small_append(lp, name, score);
     lp = lp_insert_before(lp, &at, name);
     return lp_insert_after(lp, &at, small_text(score, text));
 }
@@ -96,7 +90,7 @@ static unsigned char *small_drop(unsigned char *lp, unsigned char *at)
     return lp_delete(lp, &at, 2);
 }
 
-static bool small_suits(const struct limits *limits, uint64_t members, size_t longest)
+bool zset_small_suits(const struct limits *limits, uint64_t members, size_t longest)
 {
     return members <= limits->zset_listpack_entries && longest <= limits->zset_listpack_value;
 }
@@ -106,7 +100,7 @@ static bool small_suits(const struct limits *limits, uint64_t members, size_t lo
 static struct zset *large_create(void)
 {
     struct zset *z = mem_alloc(sizeof *z);
-    dict_init(&z->members, &ranked_table);
+    dict_init(&z->members, &zset_members);
     ranktree_init(&z->order);
     z->due = DEADLINE_NONE;
     return z;
@@ -430,7 +424,7 @@ static void grow_large(const struct zset_at *at)
 struct entry *zset_create(const struct limits *limits, struct bytes key, uint64_t members,
                           size_t longest)
 {
-    bool small = small_suits(limits, members, longest);
+    bool small = zset_small_suits(limits, members, longest);
     void *value = small ? (void *)lp_create(0) : large_create();
     return entry_create_word(key, TYPE_ZSET, small ? ENC_LISTPACK : ENC_SKIPLIST,
                              (int64_t)(intptr_t)value, DEADLINE_NONE);
@@ -441,7 +435,7 @@ static void put_new(const struct zset_at *at, const struct zset_place *place, do
     uint64_t hash = place->hash;
     if (is_small(at->e)) {
         unsigned char *lp = entry_pointer(at->e);
-        if (small_suits(at->limits, zset_count(at->e) + 1, place->name.len) &&
+        if (zset_small_suits(at->limits, zset_count(at->e) + 1, place->name.len) &&
             lp_has_room(lp, place->name.len + 64)) {
             entry_set_pointer(at->e, small_add(lp, place->name, score));
             return;
@@ -520,96 +514,6 @@ void zset_remove_span(struct keyspace *ks, int db, struct entry *e, uint64_t ran
         z->due = ks->now_ms;
         expiry_add(&ks->dbs[db].inner_expiry, dict_hash(entry_key(e)), z->due);
     }
-}
-
-/* -- building ---------------------------------------------------------------------------------- */
-
-void zset_builder_init(struct zset_builder *b)
-{
-    dict_init(&b->members, &ranked_table);
-    b->longest = 0;
-}
-
-double *zset_builder_score(struct zset_builder *b, struct bytes name, bool *fresh)
-{
-    uint64_t hash = dict_hash(name);
-    struct ranked *m = dict_find(&b->members, name, hash);
-    *fresh = m == NULL;
-    if (m == NULL) {
-        m = ranked_create(name, 0);
-        dict_insert(&b->members, m, hash);
-        if (name.len > b->longest)
-            b->longest = name.len;
-    }
-    return &m->score;
-}
-
-static int compare_sorted(const void *a, const void *b)
-{
-    return ranked_compare(*(struct ranked *const *)a, *(struct ranked *const *)b);
-}
-
-/* The collected members in order; the caller frees the array. */
-static struct ranked **sorted_members(struct zset_builder *b)
-{
-    struct ranked **all = mem_alloc(b->members.count * sizeof *all);
-    size_t count = 0;
-    struct dict_iter it;
-    dict_iter_begin(&it, &b->members);
-    for (struct ranked *m; (m = dict_iter_next(&it)) != NULL;)
-        all[count++] = m;
-    dict_iter_end(&it);
-    qsort(all, count, sizeof *all, compare_sorted);
-    return all;
-}
-
-/* The members become a listpack. */
-static unsigned char *small_from_sorted(struct ranked **all, size_t count)
-{
-    unsigned char *lp = lp_create(0);
-    for (size_t i = 0; i < count; i++) {
-        lp = small_append(lp, ranked_name(all[i]), all[i]->score);
-        ranked_destroy(all[i]);
-    }
-    return lp;
-}
-
-struct entry *zset_builder_finish(struct zset_builder *b, const struct limits *limits,
-                                  struct bytes key)
-{
-    size_t count = b->members.count;
-    if (count == 0) {
-        dict_fini(&b->members);
-        return NULL;
-    }
-    struct ranked **all = sorted_members(b);
-    bool small = limits != NULL && small_suits(limits, count, b->longest);
-    void *value;
-    if (small) {
-        value = small_from_sorted(all, count);
-        dict_fini(&b->members);
-    } else {
-        struct zset *z = mem_alloc(sizeof *z);
-        z->members = b->members;
-        z->due = DEADLINE_NONE;
-        ranktree_init(&z->order);
-        for (size_t i = 0; i < count; i++)
-            ranktree_insert(&z->order, all[i]);
-        value = z;
-    }
-    mem_free(all);
-    return entry_create_word(key, TYPE_ZSET, small ? ENC_LISTPACK : ENC_SKIPLIST,
-                             (int64_t)(intptr_t)value, DEADLINE_NONE);
-}
-
-struct entry *zset_of_listpack(struct bytes key, unsigned char *lp)
-{
-    return entry_create_word(key, TYPE_ZSET, ENC_LISTPACK, (int64_t)(intptr_t)lp, DEADLINE_NONE);
-}
-
-const unsigned char *zset_listpack(const struct entry *e)
-{
-    return is_small(e) ? entry_pointer(e) : NULL;
 }
 
 /* -- the row in value.c ------------------------------------------------------------------------ */
