@@ -322,10 +322,7 @@ static bool is_full(const struct limits *limits, const unsigned char *lp, size_t
         most = BLOCK_BYTES_MAX;
     if (lp_bytes(lp) + more >= most)
         return true;
-    if (limits->stream_node_entries == 0)
-        return false;
-    struct block_head head = block_read_head(lp);
-    return (uint64_t)(head.count + head.deleted) >= limits->stream_node_entries;
+    return limits->stream_node_entries != 0 && block_total(lp) >= limits->stream_node_entries;
 }
 
 static size_t bytes_of_words(const struct bytes *words, int count)
@@ -473,7 +470,7 @@ static bool whole_block_goes(const struct stream *s, const struct stream_trim *h
 {
     if (how->by_id)
         return stream_id_less(block_last_id(lp, master), how->min_id);
-    return s->facts.length - (uint64_t)block_int(lp + 6) >= how->length;
+    return s->facts.length - (uint64_t)block_read_head(lp).count >= how->length;
 }
 
 /* May the entry go; and if so, let its references go that have to. */

@@ -57,6 +57,14 @@ static inline int64_t block_int(const unsigned char *at)
     return number;
 }
 
+/* Entries, deleted ones included. */
+static inline uint64_t block_total(const unsigned char *lp)
+{
+    enum { HEADER = 6 };
+    const unsigned char *count = lp + HEADER;
+    return (uint64_t)(block_int(count) + block_int(count + element_size(count)));
+}
+
 /* -- changing: each returns where the block is now --------------------------------------------- */
 
 /* A block without entries whose master has the fields of these field-value pairs. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "protocol/reply_short.h"
 #include "server/commands/streams.h"
 
 /* -- ids --------------------------------------------------------------------------------------- */
@@ -117,7 +118,7 @@ bool stream_range_or_reply(struct call *call, int from_arg, int to_arg, struct s
 void stream_reply_id(struct reply *r, struct stream_id id)
 {
     char text[STREAM_ID_TEXT_MAX];
-    reply_bulk(r, stream_id_text(id, text));
+    reply_bulk_short(r, stream_id_text(id, text));
 }
 
 void stream_reply_entry(struct reply *r, struct stream_iter *it, const struct stream_item *item)
@@ -128,8 +129,8 @@ void stream_reply_entry(struct reply *r, struct stream_iter *it, const struct st
     reply_array(r, (int64_t)(2 * item->pairs));
     for (uint64_t i = 0; i < item->pairs; i++) {
         stream_iter_pair(it, &pair);
-        reply_bulk(r, pair.field);
-        reply_bulk(r, pair.value);
+        reply_bulk_short(r, pair.field);
+        reply_bulk_short(r, pair.value);
     }
 }
 
