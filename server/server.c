@@ -193,15 +193,14 @@ static bool rename_commands(struct server *s)
     return fine;
 }
 
-/* What was saved; nothing is served before it is there. */
+/* What was saved. Who connects meanwhile waits: nothing is served before it is there. */
 static bool load_snapshot(struct server *s)
 {
-    if (snapshot_load(s, false)) {
-        s->snapshot.saved_dirty = s->keys->dirty;
-        return true;
-    }
-    log_write(s->log, LOG_LEVEL_WARNING, "Fatal error loading the DB, check server logs. Exiting.");
-    return false;
+    s->load_failed = !snapshot_load(s, false);
+    if (s->load_failed)
+        log_write(s->log, LOG_LEVEL_WARNING, "Terminating server after rdb file reading failure.");
+    s->snapshot.saved_dirty = s->keys->dirty;
+    return !s->load_failed;
 }
 
 /* After the snapshot: libraries of files take the place of what was saved. */
@@ -231,7 +230,6 @@ static bool listen_or_tell(struct server *s)
 
 static void announce_ready(struct server *s)
 {
-    log_write(s->log, LOG_LEVEL_NOTICE, "Server initialized");
     surroundings_check("", &s->opt, warn_of, s);
     if (s->opt.port != 0)
         log_write(s->log, LOG_LEVEL_NOTICE, "Ready to accept connections tcp");
@@ -252,7 +250,7 @@ bool server_start(struct server *s)
         return false;
     open_parts(s);
     options_apply_all(s);
-    if (!rename_commands(s) || !load_snapshot(s) || !load_functions(s))
+    if (!rename_commands(s))
         return false;
     introduce(s);
     options_notices(&s->opt, tell_notice, s);
@@ -261,6 +259,9 @@ bool server_start(struct server *s)
     write_pid_file(s); /* not before: the file may be that of a server that has the port */
     title_refresh(s);
     s->stats.startup_memory = mem_used();
+    log_write(s->log, LOG_LEVEL_NOTICE, "Server initialized");
+    if (!load_snapshot(s) || !load_functions(s))
+        return false;
     announce_ready(s);
     return true;
 }
@@ -310,6 +311,9 @@ void server_destroy(struct server *s)
     }
     if (s->stopping)
         log_write(s->log, LOG_LEVEL_NOTICE, "Redis is now ready to exit, bye bye...");
+    if (s->load_failed) /* the last line: tools look there */
+        log_write(s->log, LOG_LEVEL_WARNING,
+                  "Fatal error loading the DB, check server logs. Exiting.");
     crash_watch(s, false);
     shutdown_release_signals();
     reply_pool_fini(&s->reply_pool);

@@ -72,6 +72,7 @@ struct server {
         shutdown_signal;        /* shutdown.h: this signal asked for the end; 0: none did */
     const struct call *running; /* the innermost call being run, NULL: none; for crash reports */
     bool skip_dump_checksums;   /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
+    bool load_failed;           /* what was saved cannot be read: that ends the start */
     bool stopping;
 };
 

@@ -279,7 +279,7 @@ def samples():
     """A small value of each kind, as (name, body)."""
     words = [b'', b'a', b'12', b'13', b'-128', b'300', b'-70000', b'9000000000', b'007', b'word' * 20, b'w' * 300]
     fields = [(w, words[-1 - i]) for i, w in enumerate(words)]
-    dying = [(n, v, 2 * 10 ** 12 + i if i % 3 else 0) for i, (n, v) in enumerate(fields)]
+    dying = [(n, v, 2 * 10 ** 12 + i if i < 8 else 0) for i, (n, v) in enumerate(fields)]
     scored = [(w, float(i)) for i, w in enumerate(words)]
     yield 'string', b'\x00' + string(b'text')
     yield 'int', b'\x00' + dumped_int(-70000)

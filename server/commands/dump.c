@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "server/call.h"
 #include "server/command.h"
+#include "server/log.h"
 #include "server/server.h"
 #include "storage/eviction.h"
 #include "storage/snapshot/rdb_object.h"
@@ -89,8 +90,11 @@ static struct entry *value_or_reply(struct call *call)
     struct rdb_place place = {&call->keys->limits, call->argv[1]};
     uint8_t type = rdb_read_byte(&r);
     struct entry *e = r.failed ? NULL : rdb_read_value(&r, type, &place);
-    if (e == NULL)
+    if (e == NULL) {
+        log_write(call->server->log, LOG_LEVEL_VERBOSE, "RESTORE refuses a payload: %s",
+                  r.why != NULL ? r.why : "integrity check failed");
         reply_error(call->reply, "ERR Bad data format");
+    }
     return e;
 }
 

@@ -114,12 +114,13 @@ void rdb_write_double(struct rdb_writer *w, double value);
 struct rdb_reader {
     const unsigned char *at, *end; /* the caller's bytes; views that are read point into them */
     bool failed;
+    const char *why; /* it failed, for the log; NULL: for no particular reason. A constant */
 };
 
 static inline struct rdb_reader rdb_reader(struct bytes data)
 {
     const unsigned char *at = (const unsigned char *)data.ptr;
-    return (struct rdb_reader){at, at + data.len, false};
+    return (struct rdb_reader){at, at + data.len, false, NULL};
 }
 
 /* Bytes that are left; 0 once it failed. */
@@ -129,6 +130,8 @@ static inline size_t rdb_left(const struct rdb_reader *r)
 }
 /* What was read cannot be true. Always false, for callers who return that. */
 bool rdb_fail(struct rdb_reader *r);
+/* The same with a reason; the first one counts. */
+bool rdb_fail_for(struct rdb_reader *r, const char *why);
 
 /* So many bytes as they are; {NULL, 0} when failed. */
 struct bytes rdb_read_raw(struct rdb_reader *r, size_t len);

@@ -198,14 +198,20 @@ static struct entry *read_fields(struct rdb_reader *r, enum rdb_type type,
     return finish(r, place, &b);
 }
 
-/* A listpack of threes: is each third element a deadline? */
+/* A listpack of threes: is each third element a deadline, and are they in their order? */
 static bool has_true_deadlines(struct rdb_reader *r, const unsigned char *lp)
 {
+    int64_t before = 0;
     for (const unsigned char *at = lp_seek(lp, 2); at != NULL && !r->failed;) {
         struct lp_value v = lp_get(at);
         if (!v.is_int || v.number < 0)
             return false;
-        deadline_of(r, (uint64_t)v.number, 0);
+        int64_t deadline = deadline_of(r, (uint64_t)v.number, 0);
+        if (deadline == DEADLINE_NONE)
+            deadline = INT64_MAX;
+        if (deadline < before)
+            return false;
+        before = deadline;
         for (int i = 0; i < 3 && at != NULL; i++)
             at = lp_next(lp, at);
     }
@@ -229,7 +235,7 @@ static struct entry *unpack(struct rdb_reader *r, const struct rdb_place *place,
             at = lp_next(lp, at);
         }
         if (!hash_builder_add(&b, name, text, deadline))
-            rdb_fail(r);
+            rdb_fail_for(r, "Hash listpack with dup elements");
     }
     return finish(r, place, &b);
 }
@@ -250,7 +256,7 @@ static struct entry *read_packed(struct rdb_reader *r, enum rdb_packing packing,
         } else if (rdb_packed_distinct(lp, width)) {
             return hash_of_listpack(place->key, lp, width);
         } else {
-            rdb_fail(r);
+            rdb_fail_for(r, "Hash listpack with dup elements: integrity check failed");
         }
     }
     lp_destroy(lp);

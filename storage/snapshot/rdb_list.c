@@ -55,11 +55,14 @@ void rdb_list_write(struct rdb_writer *w, const struct entry *e)
 
 /* -- reading ----------------------------------------------------------------------------------- */
 
-static void read_text(struct rdb_reader *r, struct quicklist *ql)
+/* A plain node is never empty: least is 1 there. */
+static void read_text(struct rdb_reader *r, struct quicklist *ql, size_t least)
 {
     struct rdb_string s;
-    if (rdb_read_string(r, &s))
+    if (rdb_read_string(r, &s) && s.text.len >= least)
         quicklist_push(ql, LIST_TAIL, s.text);
+    else
+        rdb_fail(r);
     rdb_string_end(&s);
 }
 
@@ -78,7 +81,7 @@ static void read_node(struct rdb_reader *r, struct quicklist *ql)
 {
     switch (rdb_read_length(r)) {
     case NODE_PLAIN:
-        read_text(r, ql);
+        read_text(r, ql, 1);
         break;
     case NODE_PACKED:
         read_packed(r, ql, RDB_LISTPACK);
@@ -91,7 +94,7 @@ static void read_node(struct rdb_reader *r, struct quicklist *ql)
 static void read_part(struct rdb_reader *r, struct quicklist *ql, enum rdb_type type)
 {
     if (type == RDB_LIST)
-        read_text(r, ql);
+        read_text(r, ql, 0);
     else if (type == RDB_LIST_QUICKLIST_2)
         read_node(r, ql);
     else

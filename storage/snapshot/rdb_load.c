@@ -87,7 +87,7 @@ static void read_key(struct loading *l, uint8_t type)
     struct rdb_place place = {&ks->limits, name.text};
     struct entry *e = l->r.failed ? NULL : rdb_read_value(&l->r, type, &place);
     if (l->r.failed) {
-        refuse(l, "a key or its value is not what it should be");
+        refuse(l, l->r.why != NULL ? l->r.why : "a key or its value is not what it should be");
     } else if (e == NULL) {
         l->how->empty++;
         if (l->how->empty_key != NULL)

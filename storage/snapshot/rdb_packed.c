@@ -149,7 +149,7 @@ static unsigned char *of_zipmap(struct bytes text)
         if (!r->failed)
             lp = lp_append(lp_append(lp, name), value);
     }
-    if (!r->failed && rdb_left(r) == 0 && (told == count || told >= PACKED_LONG))
+    if (!r->failed && rdb_left(r) == 0 && count > 0 && (told == count || told >= PACKED_LONG))
         return lp_shrink(lp);
     lp_destroy(lp);
     return NULL;
@@ -164,13 +164,18 @@ unsigned char *rdb_read_packed(struct rdb_reader *r, enum rdb_packing packing)
         [RDB_ZIPLIST] = of_ziplist,
         [RDB_ZIPMAP] = of_zipmap,
     };
+    static const char *const reasons[] = {
+        [RDB_LISTPACK] = "Listpack integrity check failed",
+        [RDB_ZIPLIST] = "Ziplist integrity check failed",
+        [RDB_ZIPMAP] = "Zipmap integrity check failed",
+    };
     struct rdb_string s;
     unsigned char *lp = NULL;
     if (rdb_read_string(r, &s) && s.text.len <= PACKED_BYTES_MAX)
         lp = unpack[packing](s.text);
     rdb_string_end(&s);
     if (lp == NULL)
-        rdb_fail(r);
+        rdb_fail_for(r, reasons[packing]);
     return lp;
 }
 

@@ -20,6 +20,13 @@ bool rdb_fail(struct rdb_reader *r)
     return false;
 }
 
+bool rdb_fail_for(struct rdb_reader *r, const char *why)
+{
+    if (!r->failed)
+        r->why = why;
+    return rdb_fail(r);
+}
+
 struct bytes rdb_read_raw(struct rdb_reader *r, size_t len)
 {
     if (len > rdb_left(r))

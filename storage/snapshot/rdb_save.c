@@ -44,13 +44,11 @@ static int version_of_db(struct db *db)
     return version;
 }
 
-/* Only hashes whose fields have deadlines are written in forms that Redis 7.0 does not know: who
- * has none needs no look at each key. */
 static int version_of(const struct keyspace *ks)
 {
     int version = RDB_VERSION_USUAL;
     for (int i = 0; i < ks->db_count; i++) {
-        int needed = ks->dbs[i].inner_expiry.keys > 0 ? version_of_db(&ks->dbs[i]) : 0;
+        int needed = version_of_db(&ks->dbs[i]);
         version = needed > version ? needed : version;
     }
     return version;

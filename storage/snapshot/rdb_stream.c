@@ -141,7 +141,7 @@ static void read_block(struct rdb_reader *r, struct stream *s)
     fine &= rdb_read_string(r, &block);
     if (fine &&
         (key.text.len != ID_BYTES || !stream_load_block(s, id_of_key(key.text), block.text)))
-        rdb_fail(r);
+        rdb_fail_for(r, "Stream listpack integrity check failed");
     rdb_string_end(&block);
     rdb_string_end(&key);
 }
@@ -183,7 +183,7 @@ static void read_consumer(struct rdb_reader *r, enum rdb_type type, struct strea
         active_ms = (int64_t)rdb_read_u64(r);
     uint64_t count = rdb_read_count(r, ID_BYTES);
     if (!r->failed && (c = stream_load_consumer(g, name.text, seen_ms, active_ms)) == NULL)
-        rdb_fail(r);
+        rdb_fail_for(r, "Duplicate stream consumer detected");
     for (uint64_t i = 0; i < count && !r->failed; i++)
         if (!stream_load_owner(g, c, read_key(r)))
             rdb_fail(r);

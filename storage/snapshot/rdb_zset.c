@@ -139,6 +139,8 @@ static struct entry *read_packed(struct rdb_reader *r, enum rdb_packing packing,
 {
     unsigned char *lp = rdb_read_packed(r, packing);
     struct entry *e = NULL;
+    if (lp == NULL && packing == RDB_ZIPLIST)
+        r->why = "Zset ziplist integrity check failed";
     if (lp != NULL && !has_scores(lp))
         rdb_fail(r);
     if (!r->failed && lp_first(lp) != NULL) {

@@ -118,7 +118,9 @@ class Dump(unittest.TestCase):
             [request] = value_commands(rng, 'key', WHOLE)
             for wire in self.both:
                 wire.call(*request)
-            if self.redis.ask('OBJECT', 'ENCODING', 'key') != b'hashtable':
+            # A list of more than one node is cut a little later in 7.4 than in 7.0.
+            encoding, size = self.redis.ask('OBJECT', 'ENCODING', 'key'), len(self.redis.ask('DUMP', 'key'))
+            if encoding != b'hashtable' and (encoding != b'quicklist' or size < 7500):
                 self.same('DUMP', 'key')
             for wire in self.both:
                 wire.call('DEL', 'key')
@@ -231,7 +233,7 @@ class Dump(unittest.TestCase):
 
     def test_a_large_hash_with_deadlines(self):
         far = int(time.time() * 1000) + 10 ** 8
-        fields = [(b'f%d' % i, b'v' * i, far + i if i % 3 else 0) for i in range(700)]
+        fields = [(b'f%d' % i, b'v' * i, far + i if i < 500 else 0) for i in range(700)]
         for make in (payloads.metadata_hash, payloads.listpack_ex_hash):
             self.assertEqual(self.ours.ask('RESTORE', 'h', 0, payloads.sealed(make(fields), 12), 'REPLACE'), b'OK')
             for name in ('h', 'again'):
@@ -241,14 +243,21 @@ class Dump(unittest.TestCase):
                 self.assertEqual(picture(self.ours, name), (b'hash', sorted(f[:2] for f in fields)))
                 self.ours.call('RESTORE', 'again', 0, self.ours.ask('DUMP', 'h'), 'REPLACE')
 
-    def test_fields_that_are_due_stay_out(self):
+    def test_fields_that_are_due_die_as_if_it_happened_here(self):
         far = int(time.time() * 1000) + 10 ** 8
         for make in (payloads.metadata_hash, payloads.listpack_ex_hash):
             body = make([(b'gone', b'1', 5), (b'a', b'2', far), (b'b', b'3', 0)])
             self.assertEqual(self.ours.ask('RESTORE', 'h', 0, payloads.sealed(body, 12), 'REPLACE'), b'OK')
             self.assertEqual(picture(self.ours, 'h'), (b'hash', [(b'a', b'2'), (b'b', b'3')]))
             body = payloads.sealed(make([(b'gone', b'1', 5)]), 12)
-            self.assertEqual(self.ours.ask('RESTORE', 'none', 0, body), Error('ERR Bad data format'))
+            self.assertEqual(self.ours.ask('RESTORE', 'none', 0, body, 'REPLACE'), b'OK')
+            self.assertEqual(self.ours.ask('HGETALL', 'none'), [])
+
+    def test_deadlines_in_a_small_hash_are_in_order(self):
+        far = int(time.time() * 1000) + 10 ** 8
+        for due in ((far + 1, far), (0, far)):
+            body = payloads.listpack_ex_hash([(b'a', b'1', due[0]), (b'b', b'2', due[1])])
+            self.assertEqual(self.ours.ask('RESTORE', 'h', 0, payloads.sealed(body, 12)), Error('ERR Bad data format'))
 
     # -- lies --------------------------------------------------------------------------------------
 
@@ -271,7 +280,8 @@ class Dump(unittest.TestCase):
                 b'\x10' + payloads.string(payloads.listpack([])), b'\x0d' + payloads.string(payloads.ziplist([])),
                 b'\x0b' + payloads.string(payloads.intset([1, 1])), b'\x0b' + payloads.string(payloads.intset([1])[:-1]),
                 b'\x0b' + payloads.string(b'\x03' + payloads.intset([1])[1:]),
-                b'\x12\x01\x03' + payloads.string(payloads.listpack([b'a'])), b'\x12\x01\x02\x01a',
+                b'\x12\x01\x03' + payloads.string(payloads.listpack([b'a'])), b'\x12\x01\x02\x01a', b'\x12\x01\x01\x00',
+                b'\x09\x02\x00\xff',
                 payloads.listpack_ex_hash_rc([(b'a', b'1', 2 ** 60)]),
                 b'\x17' + payloads.string(payloads.listpack([b'a', b'1', b'x'])),
                 b'\x17' + payloads.string(payloads.listpack([b'a', b'1', b'-1']))]
