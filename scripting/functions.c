@@ -363,7 +363,8 @@ static bool has_collision(const struct functions *f, struct library **libs, int 
 bool functions_add(struct functions *f, struct library **libs, int count, struct undo *undo,
                    char error[VM_ERROR_MAX])
 {
-    qsort(libs, (size_t)count, sizeof *libs, by_library_name);
+    if (count > 1)
+        qsort(libs, (size_t)count, sizeof *libs, by_library_name);
     if (has_collision(f, libs, count, error))
         return false;
     for (int i = 0; i < count; i++) {

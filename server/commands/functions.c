@@ -8,11 +8,13 @@
 #include "server/call.h"
 #include "server/client.h"
 #include "server/command.h"
+#include "server/dry_run.h"
 #include "server/function_dump.h"
 #include "server/function_files.h"
 #include "server/monitor.h"
 #include "server/scripts.h"
 #include "server/server.h"
+#include "server/version.h"
 #include "storage/lazyfree.h"
 #include "storage/snapshot/rdb.h"
 #include "storage/undo.h"
@@ -24,10 +26,14 @@ static struct functions *functions_of(const struct call *call)
 
 /* -- FCALL ------------------------------------------------------------------------------------- */
 
-static void run_function(struct call *call, bool read_only)
+/* How a function is run. */
+enum manner { FOR_REAL, READ_ONLY, ON_TRIAL };
+
+/* Its name is argument at; the keys and arguments follow. */
+static void run_function(struct call *call, int at, enum manner manner)
 {
     struct functions *f = functions_of(call);
-    struct function *fn = functions_find(f, call->argv[1]);
+    struct function *fn = functions_find(f, call->argv[at]);
     int64_t keys;
     monitor_feed_script(call);
     if (fn == NULL) {
@@ -40,22 +46,31 @@ static void run_function(struct call *call, bool read_only)
         .name = fn->name,
         .flags = fn->flags,
         .is_function = true,
-        .read_only = read_only,
+        .read_only = manner == READ_ONLY,
         .stats = &fn->stats,
     };
-    if (call_i64_or_reply(call, 2, &keys, "ERR Bad number of keys provided") &&
-        script_keys_or_reply(call, 2, &job))
+    if (!call_i64_or_reply(call, at + 1, &keys, "ERR Bad number of keys provided") ||
+        !script_keys_or_reply(call, at + 1, &job))
+        return;
+    if (manner == ON_TRIAL)
+        dry_run(call, &job);
+    else
         script_run(call, &job);
 }
 
 static void cmd_fcall(struct call *call)
 {
-    run_function(call, false);
+    run_function(call, 1, FOR_REAL);
 }
 
 static void cmd_fcall_ro(struct call *call)
 {
-    run_function(call, true);
+    run_function(call, 1, READ_ONLY);
+}
+
+static void cmd_function_dryrun(struct call *call)
+{
+    run_function(call, 2, ON_TRIAL);
 }
 
 /* What a function declares about itself is what its command is held to. */
@@ -452,6 +467,8 @@ static void cmd_function_help(struct call *call)
         "    Make a library of this code, whose first line names it: #!lua name=<name>",
         "DELETE <LIBRARY NAME>",
         "    Remove a library and its functions.",
+        "DRYRUN <FUNCTION> <NUMKEYS> [<KEY> ...] [<ARG> ...]",
+        "    Run a function, show its result and its changes, and take all of them back.",
         "LIST [LIBRARYNAME PATTERN] [WITHCODE]",
         "    Show libraries: name, engine, functions, and their code if asked for.",
         "STATS",
@@ -494,6 +511,19 @@ static const struct command function_subcommands[] = {
         .complexity = "O(1)",
         .args = "library-name:string",
         .tips = ALL_SHARDS,
+    },
+    {
+        .name = "dryrun",
+        .run = cmd_function_dryrun,
+        .arity = -4,
+        .flags = CMD_NOSCRIPT | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_STALE,
+        .categories = CAT_SCRIPTING,
+        KEYS({KEY_RW | KEY_ACCESS | KEY_UPDATE, .first = 3, .counted = true, .key_at = 1}),
+        .group = "scripting",
+        .since = REDOUBT_VERSION,
+        .summary = "Runs a function, shows its result and its changes, and takes them all back.",
+        .complexity = "Depends on the function that is executed.",
+        .args = "function numkeys:integer key:key#0?* arg?*",
     },
     {
         .name = "dump",

@@ -191,6 +191,56 @@ class ScriptRollback(unittest.TestCase):
         self.assertEqual(self.ask('SCRIPT', 'DRYRUN', 'f' * 40, 0), Error('NOSCRIPT No matching script. Please use EVAL.'))
         self.assertIn(b'scripts_rolled_back:0\r', self.ask('INFO', 'transactions'))
 
+    def test_functions(self):
+        self.ask('FUNCTION', 'FLUSH')
+        self.ask('FUNCTION', 'LOAD', """#!lua name=bank
+            redis.register_function('pay', function(keys, args)
+                redis.call('DECRBY', keys[1], args[1])
+                if tonumber(redis.call('GET', keys[1])) < 0 then redis.rollback('-FUNDS too low') end
+                return {ok = true, left = redis.call('GET', keys[1])}
+            end)""")
+        self.ask('SET', 'alice', 100)
+        wire = self.connect(resp=3)
+        self.assertEqual(wire.ask('FCALL', 'pay', 1, 'alice', 30), {b'ok': True, b'left': b'70'})
+        self.assertTrue(str(wire.ask('FCALL', 'pay', 1, 'alice', 80)).startswith('FUNDS too low script: pay, on @user_function'))
+        self.assertEqual(wire.ask('FUNCTION', 'DRYRUN', 'pay', 1, 'alice', 20),
+                         {b'result': {b'ok': True, b'left': b'50'}, b'changes': [[b'alice', b'incrby', 0]]})
+        self.assertEqual(self.ask('GET', 'alice'), b'70')
+        self.assertEqual(self.ask('FUNCTION', 'DRYRUN', 'nosuch', 0), Error('ERR Function not found'))
+
+    def test_libraries_in_transactions(self):
+        library = "#!lua name=%s\nredis.register_function('%s', function() return %d end)"
+        self.ask('FUNCTION', 'FLUSH')
+        self.ask('FUNCTION', 'LOAD', library % ('a', 'f', 1))
+        self.ask('FUNCTION', 'LOAD', library % ('b', 'g', 1))
+        payload = self.ask('FUNCTION', 'DUMP')
+        before = sorted(map(str, self.ask('FUNCTION', 'LIST', 'WITHCODE')))
+        changes = [['LOAD', library % ('c', 'h', 1)], ['LOAD', 'REPLACE', library % ('a', 'f', 2)], ['DELETE', 'b'], ['FLUSH'],
+                   ['RESTORE', payload, 'FLUSH']]
+        for change in changes + [None]:
+            self.ask('MULTI', 'ROLLBACK')
+            for words in [change] if change else changes:
+                self.ask('FUNCTION', *words)
+            self.ask('FCALL', 'f', 0)
+            self.ask('INCR', 'list')
+            self.assertIn('EXECABORT', str(self.ask('EXEC')))
+            self.assertEqual(sorted(map(str, self.ask('FUNCTION', 'LIST', 'WITHCODE'))), before, change)
+            self.assertEqual((self.ask('FCALL', 'f', 0), self.ask('FCALL', 'g', 0)), (1, 1))
+        self.ask('FUNCTION', 'FLUSH')
+
+    def test_function_killed_after_writing(self):
+        self.ask('FUNCTION', 'FLUSH')
+        self.ask('FUNCTION', 'LOAD', "#!lua name=l\nredis.register_function('loop', function(keys) redis.call('SET', keys[1], 1) "
+                                     "while true do end end)")
+        self.ask('CONFIG', 'SET', 'busy-reply-threshold', 30)
+        self.other.send('FCALL', 'loop', 1, 'never')
+        while not str(self.ask('PING')).startswith('BUSY'):
+            time.sleep(0.01)
+        self.assertEqual(self.ask('FUNCTION', 'KILL'), b'OK')
+        self.assertIn(b'Script killed by user with FUNCTION KILL', self.other.reply())
+        self.assertEqual(self.ask('EXISTS', 'never'), 0)
+        self.ask('FUNCTION', 'FLUSH')
+
 
 if __name__ == '__main__':
     unittest.main()
