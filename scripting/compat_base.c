@@ -122,28 +122,6 @@ static int base_pairs(lua_State *L)
     return 3;
 }
 
-/* What the script's handler sees has 5.1's words. */
-static int handle_error(lua_State *L)
-{
-    lua_settop(L, 1);
-    compat_error_text(L);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, 1, 1);
-    return 1;
-}
-
-static int base_xpcall(lua_State *L)
-{
-    luaL_checkany(L, 2);
-    lua_settop(L, 2);
-    lua_pushcclosure(L, handle_error, 1);
-    lua_insert(L, 1);
-    lua_pushboolean(L, lua_pcall(L, 0, LUA_MULTRET, 1) == LUA_OK);
-    lua_replace(L, 1);
-    return lua_gettop(L);
-}
-
 static int base_gcinfo(lua_State *L)
 {
     lua_pushinteger(L, lua_gc(L, LUA_GCCOUNT));
@@ -153,11 +131,13 @@ static int base_gcinfo(lua_State *L)
 void compat_base_open(lua_State *L)
 {
     static const char *const removed[] = {"dofile", "loadfile", "print", "rawlen", "warn", NULL};
-    static const luaL_Reg functions[] = {
-        {"assert", base_assert},         {"load", base_load},
-        {"loadstring", base_loadstring}, {"gcinfo", base_gcinfo},
-        {"ipairs", base_ipairs},         {"tonumber", base_tonumber},
-        {"xpcall", base_xpcall},         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"assert", base_assert},
+                                         {"load", base_load},
+                                         {"loadstring", base_loadstring},
+                                         {"gcinfo", base_gcinfo},
+                                         {"ipairs", base_ipairs},
+                                         {"tonumber", base_tonumber},
+                                         {NULL, NULL}};
     lua_pushglobaltable(L);
     compat_remove(L, removed);
     luaL_setfuncs(L, functions, 0);

@@ -181,6 +181,31 @@ static int base_error(lua_State *L)
     return lua_error(L);
 }
 
+/* The end from outside comes out of a hook, where no other hook runs: a handler that never returns
+ * would never be stopped, so it is not asked. */
+static int on_thrown(lua_State *L)
+{
+    if (vm_is_ending(vm_of(L)))
+        return 1;
+    lua_settop(L, 1);
+    compat_error_text(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+static int base_xpcall(lua_State *L)
+{
+    luaL_checkany(L, 2);
+    lua_settop(L, 2);
+    lua_pushcclosure(L, on_thrown, 1);
+    lua_insert(L, 1);
+    lua_pushboolean(L, lua_pcall(L, 0, LUA_MULTRET, 1) == LUA_OK);
+    lua_replace(L, 1);
+    return lua_gettop(L);
+}
+
 /* The collector stays as it is: scripts may ask, and make it work. */
 static int base_collectgarbage(lua_State *L)
 {
@@ -209,6 +234,7 @@ static const luaL_Reg base_functions[] = {
     {"next", view_next},
     {"setmetatable", base_setmetatable},
     {"pcall", base_pcall},
+    {"xpcall", base_xpcall},
     {"collectgarbage", base_collectgarbage},
     {NULL, NULL},
 };

@@ -32,7 +32,7 @@ struct vm {
     lua_State *L;
     const struct script_host *host;
     size_t memory, limit;
-    bool running;
+    volatile bool running; /* what a signal handler looks at */
     volatile bool armed;       /* the hook is set */
     char ending[VM_ERROR_MAX]; /* the error with which the running script ends; "": it goes on */
     struct vm_session session;
@@ -207,6 +207,11 @@ struct vm_session *vm_session(struct vm *vm)
 struct convert_buffer *vm_buffer(struct vm *vm)
 {
     return &vm->buffer;
+}
+
+bool vm_is_ending(const struct vm *vm)
+{
+    return vm->ending[0] != '\0';
 }
 
 bool vm_is_running(const struct vm *vm)
@@ -472,7 +477,8 @@ lua_State *vm_switch(struct vm *vm, lua_State *to)
 {
     lua_State *before = vm->session.now;
     vm->session.now = to;
-    if (vm->armed)
+    /* Setting a hook begins its count again: a thread that has it keeps counting. */
+    if (vm->armed && (lua_gethook(to) == NULL || vm_is_ending(vm)))
         arm(vm, to);
     return before;
 }

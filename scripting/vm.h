@@ -85,6 +85,8 @@ struct vm_run {
 /* Run it and write exactly one reply. False: run->failed. */
 bool vm_run(struct vm *vm, struct vm_run *run);
 bool vm_is_running(const struct vm *vm);
+/* Is the running script being ended, whatever it does? */
+bool vm_is_ending(const struct vm *vm);
 
 /* Call fn protected, with argument in a light userdata; for libraries that are being loaded. True:
  * fine. False: error has the text, without code, with position. */

@@ -38,6 +38,7 @@ struct scripts {
     struct call *call;            /* the one that runs it */
     bool has_written;
     bool allow_all;    /* DEBUG SET-DISABLE-DENY-SCRIPTS */
+    int64_t time_us;   /* what TIME tells; 0: nobody has asked */
     uint64_t began;    /* ticks */
     uint64_t turned;   /* ticks of the last turn of the loop inside of it */
     bool busy, killed; /* it is past busy-reply-threshold; SCRIPT KILL */
@@ -440,12 +441,20 @@ static const char *obstacle(const struct server *s, const struct script_job *job
     return NULL;
 }
 
+int64_t scripts_time(struct scripts *sc)
+{
+    if (sc->time_us == 0)
+        sc->time_us = clock_wall_us();
+    return sc->time_us;
+}
+
 static void begin(struct scripts *sc, struct call *call, const struct script_job *job)
 {
     struct client *c = &sc->client;
     sc->job = job;
     sc->call = call;
     sc->has_written = false;
+    sc->time_us = 0;
     sc->turned = sc->began = clock_ticks();
     c->id = call->client->id; /* whose changes these are */
     c->db = call->db;

@@ -55,6 +55,8 @@ struct script_job {
 bool script_run(struct call *call, const struct script_job *job);
 /* SCRIPT KILL and FUNCTION KILL. */
 void scripts_kill(struct call *call, bool function);
+/* TIME inside of a script: it stands still from the first look at it on. Wall clock, us. */
+int64_t scripts_time(struct scripts *sc);
 /* Does a script run that is past busy-reply-threshold? Then this is what others are told. */
 bool scripts_is_busy(const struct scripts *sc);
 const char *scripts_busy_error(const struct scripts *sc);

@@ -8,14 +8,17 @@
 #include "base/text.h"
 #include "server/blocked.h"
 #include "server/call.h"
+#include "server/client.h"
 #include "server/command.h"
+#include "server/scripts.h"
 #include "server/server.h"
 #include "server/version.h"
 #include "storage/undo.h"
 
 static void cmd_time(struct call *call)
 {
-    int64_t now_us = clock_wall_us();
+    int64_t now_us =
+        call->client->conn != NULL ? clock_wall_us() : scripts_time(call->server->scripts);
     reply_array(call->reply, 2);
     reply_bulk_int(call->reply, now_us / 1000000);
     reply_bulk_int(call->reply, now_us % 1000000);
