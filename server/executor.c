@@ -373,12 +373,17 @@ static const struct {
     enum gate gate;
     bool (*pass)(struct call *call);
 } gates[] = {
-    {GATE_PROTECTED, gate_protected},   {GATE_UNAUTHENTICATED, gate_unauthenticated},
-    {GATE_MEMORY, gate_memory},         {GATE_TRACKING, gate_tracking},
-    {GATE_MEMORY, gate_memory},         {GATE_SNAPSHOT, gate_snapshot},
-    {GATE_REPLICAS, gate_replicas},     {GATE_SUBSCRIBED, gate_subscribed},
-    {GATE_MONITORING, gate_monitoring}, {GATE_BUSY, gate_busy},
-    {GATE_PAUSE, gate_pause},           {GATE_MULTI, gate_multi},
+    {GATE_PROTECTED, gate_protected},
+    {GATE_UNAUTHENTICATED, gate_unauthenticated},
+    {GATE_MEMORY, gate_memory},
+    {GATE_TRACKING, gate_tracking},
+    {GATE_SNAPSHOT, gate_snapshot},
+    {GATE_REPLICAS, gate_replicas},
+    {GATE_SUBSCRIBED, gate_subscribed},
+    {GATE_MONITORING, gate_monitoring},
+    {GATE_BUSY, gate_busy},
+    {GATE_PAUSE, gate_pause},
+    {GATE_MULTI, gate_multi},
 };
 
 static bool pass_gates(struct call *call, uint32_t armed)

@@ -9,6 +9,8 @@
  */
 #include "server/tracking.h"
 
+#include <stdlib.h>
+
 #include "base/memory.h"
 #include "server/client.h"
 #include "server/command.h"
@@ -48,7 +50,7 @@ struct tracking {
     struct dict keys;         /* struct tracked */
     struct dict trackers;     /* struct tracker, by the bytes of the client's id */
     uint64_t items;           /* readers of all keys */
-    struct prefix **prefixes; /* owned */
+    struct prefix **prefixes; /* owned; in the order of memcmp() */
     uint32_t prefix_count;
     bool has_changes; /* a prefix has some */
     uint64_t rounds;  /* how often in a row the table was above its limit */
@@ -240,18 +242,25 @@ void tracking_after(const struct call *call)
 
 /* -- prefixes ---------------------------------------------------------------------------------- */
 
+static struct bytes text_of(const struct prefix *p)
+{
+    return bytes_of(p->text, p->len);
+}
+
 static struct prefix *prefix_at(struct tracking *t, struct bytes text)
 {
     for (uint32_t i = 0; i < t->prefix_count; i++)
-        if (bytes_equal(bytes_of(t->prefixes[i]->text, t->prefixes[i]->len), text))
+        if (bytes_equal(text_of(t->prefixes[i]), text))
             return t->prefixes[i];
     struct prefix *p = mem_alloc_zeroed(sizeof *p + text.len);
     dict_init(&p->changes, &changed_table);
     p->len = (uint32_t)text.len;
     memcpy(p->text, text.ptr, text.len);
     t->prefixes = mem_resize(t->prefixes, (t->prefix_count + 1) * sizeof(struct prefix *));
-    t->prefixes[t->prefix_count++] = p;
-    return p;
+    uint32_t at = t->prefix_count++;
+    for (; at > 0 && bytes_compare(text_of(t->prefixes[at - 1]), text) > 0; at--)
+        t->prefixes[at] = t->prefixes[at - 1];
+    return t->prefixes[at] = p;
 }
 
 static void drop_changes(struct prefix *p)
@@ -267,7 +276,8 @@ static void drop_changes(struct prefix *p)
 static void prefix_end(struct tracking *t, uint32_t at)
 {
     struct prefix *p = t->prefixes[at];
-    t->prefixes[at] = t->prefixes[--t->prefix_count];
+    t->prefix_count--;
+    memmove(t->prefixes + at, t->prefixes + at + 1, (t->prefix_count - at) * sizeof p);
     drop_changes(p);
     mem_free(p->clients);
     mem_free(p);
@@ -318,23 +328,38 @@ static bool is_news(const struct changed *k, const struct tracker *t)
     return !(t->flags & TRACKING_NOLOOP) || k->author != t->client;
 }
 
-static void tell_changes(struct tracker *t, struct prefix *p)
+static int compare_changes(const void *left, const void *right)
 {
+    const struct changed *const *a = left, *const *b = right;
+    return bytes_compare(name_of_changed(*a), name_of_changed(*b));
+}
+
+/* All changes below a prefix, by name. */
+static struct changed **list_changes(struct prefix *p)
+{
+    struct changed **list = mem_alloc(p->changes.count * sizeof(struct changed *));
+    size_t count = 0;
     struct dict_iter it;
+    dict_iter_begin(&it, &p->changes);
+    for (struct changed *k; (k = dict_iter_next(&it)) != NULL;)
+        list[count++] = k;
+    dict_iter_end(&it);
+    qsort(list, count, sizeof(struct changed *), compare_changes);
+    return list;
+}
+
+static void tell_changes(struct tracker *t, struct changed *const *list, uint64_t all)
+{
     struct push push;
     int64_t count = 0;
-    dict_iter_begin(&it, &p->changes);
-    for (const struct changed *k; (k = dict_iter_next(&it)) != NULL;)
-        count += is_news(k, t);
-    dict_iter_end(&it);
+    for (uint64_t i = 0; i < all; i++)
+        count += is_news(list[i], t);
     if (count == 0 || !tell_begin(t, &push))
         return;
     reply_array(push.reply, count);
-    dict_iter_begin(&it, &p->changes);
-    for (const struct changed *k; (k = dict_iter_next(&it)) != NULL;)
-        if (is_news(k, t))
-            reply_bulk(push.reply, name_of_changed(k));
-    dict_iter_end(&it);
+    for (uint64_t i = 0; i < all; i++)
+        if (is_news(list[i], t))
+            reply_bulk(push.reply, name_of_changed(list[i]));
     push_end(&push);
 }
 
@@ -348,8 +373,10 @@ void tracking_broadcast(struct server *s)
         struct prefix *p = t->prefixes[i];
         if (p->changes.count == 0)
             continue;
+        struct changed **list = list_changes(p);
         for (uint32_t k = 0; k < p->count; k++)
-            tell_changes(p->clients[k]->tracker, p);
+            tell_changes(p->clients[k]->tracker, list, p->changes.count);
+        mem_free(list);
         drop_changes(p);
     }
 }
