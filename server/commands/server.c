@@ -76,7 +76,6 @@ static void flush_snapshot(struct server *s)
     snapshot_kill_child(s);
     if (s->opt.save.count > 0 && !undo_is_open(s->keys->undo))
         snapshot_save(s);
-    s->keys->dirty++;
 }
 
 static void cmd_flushall(struct call *call)
