@@ -77,9 +77,9 @@ static bool bound_or_reply(struct call *call, int arg, uint64_t missing_seq, str
     *open = text.len > 1 && text.ptr[0] == '(';
     if (*open)
         text = bytes_of(text.ptr + 1, text.len - 1);
-    if (!*open && bytes_equal(text, bytes_of("-", 1)))
+    if (!*open && stream_is_char(text, '-'))
         *out = STREAM_ID_MIN;
-    else if (!*open && bytes_equal(text, bytes_of("+", 1)))
+    else if (!*open && stream_is_char(text, '+'))
         *out = STREAM_ID_MAX;
     else
         return stream_parse_id(text, missing_seq, out, NULL) || invalid_id(call);
@@ -181,11 +181,6 @@ static bool fail(struct call *call, const char *error)
     return false;
 }
 
-static bool is_char(struct bytes text, char c)
-{
-    return text.len == 1 && text.ptr[0] == c;
-}
-
 /* MAXLEN or MINID at *i, with what follows it. */
 static bool strategy_or_reply(struct call *call, int *i, struct stream_options *o)
 {
@@ -195,10 +190,10 @@ static bool strategy_or_reply(struct call *call, int *i, struct stream_options *
         return fail(call, "ERR syntax error, MAXLEN and MINID options at the same time are not "
                           "compatible");
     o->trim.approximate = false;
-    if (*i + 2 < call->argc && is_char(call->argv[*i + 1], '~')) {
+    if (*i + 2 < call->argc && stream_is_char(call->argv[*i + 1], '~')) {
         o->trim.approximate = true;
         (*i)++;
-    } else if (*i + 2 < call->argc && is_char(call->argv[*i + 1], '=')) {
+    } else if (*i + 2 < call->argc && stream_is_char(call->argv[*i + 1], '=')) {
         (*i)++;
     }
     (*i)++;
@@ -241,7 +236,7 @@ static bool limit_or_reply(struct call *call, bool is_add, bool given, int64_t l
 /* The id that XADD is given at argument i. */
 static bool new_id_or_reply(struct call *call, int i, struct stream_options *o)
 {
-    o->auto_id = is_char(call->argv[i], '*');
+    o->auto_id = stream_is_char(call->argv[i], '*');
     return o->auto_id || stream_parse_id(call->argv[i], 0, &o->id, &o->auto_seq) ||
            invalid_id(call);
 }
@@ -255,7 +250,7 @@ int stream_options_or_reply(struct call *call, bool is_add, struct stream_option
     for (; i < call->argc; i++) {
         struct bytes word = call->argv[i];
         bool more = i + 1 < call->argc;
-        if (is_add && is_char(word, '*'))
+        if (is_add && stream_is_char(word, '*'))
             break;
         if (more && (bytes_is_word(word, "maxlen") || bytes_is_word(word, "minid"))) {
             if (!strategy_or_reply(call, &i, o))

@@ -94,11 +94,6 @@ static struct stream_group *open_group_or_reply(struct call *call, struct stream
     return open_or_reply(call, false, s) ? group_or_reply(call, *s) : NULL;
 }
 
-static bool is_last_id(struct bytes text)
-{
-    return bytes_equal(text, bytes_of("$", 1));
-}
-
 static void cmd_xgroup_create(struct call *call)
 {
     struct group_options o;
@@ -106,7 +101,7 @@ static void cmd_xgroup_create(struct call *call)
     struct stream_id id = STREAM_ID_MIN;
     if (!options_or_reply(call, true, &o) || !open_or_reply(call, o.make_stream, &s))
         return;
-    if (is_last_id(call->argv[4]))
+    if (stream_is_char(call->argv[4], '$'))
         id = s != NULL ? s->facts.last_id : id;
     else if (!stream_id_or_reply(call, 4, 0, &id))
         return;
@@ -126,11 +121,11 @@ static void cmd_xgroup_create(struct call *call)
 static bool position_or_reply(struct call *call, const struct stream *s, struct stream_id *id)
 {
     struct bytes text = call->argv[4];
-    if (is_last_id(text))
+    if (stream_is_char(text, '$'))
         *id = s->facts.last_id;
-    else if (bytes_equal(text, bytes_of("-", 1)))
+    else if (stream_is_char(text, '-'))
         *id = STREAM_ID_MIN;
-    else if (bytes_equal(text, bytes_of("+", 1)))
+    else if (stream_is_char(text, '+'))
         *id = STREAM_ID_MAX;
     else
         return stream_id_or_reply(call, 4, 0, id);

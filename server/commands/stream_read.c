@@ -104,11 +104,6 @@ static bool options_or_reply(struct call *call, struct read *r)
     return !r->is_group || has_group || fail(call, "ERR Missing GROUP option for XREADGROUP");
 }
 
-static bool is_char(struct bytes text, char c)
-{
-    return text.len == 1 && text.ptr[0] == c;
-}
-
 static bool no_group_or_reply(struct call *call, const struct read *r, int key)
 {
     reply_errorf(call->reply,
@@ -134,17 +129,17 @@ static bool id_or_reply(struct call *call, const struct read *r, int arg, const 
 {
     struct bytes text = call->argv[arg];
     *after = STREAM_ID_MIN;
-    if (is_char(text, '$')) {
+    if (stream_is_char(text, '$')) {
         if (r->is_group)
             return meaningless(call, '$');
         if (s != NULL)
             *after = s->facts.last_id;
-    } else if (is_char(text, '+')) {
+    } else if (stream_is_char(text, '+')) {
         if (r->is_group)
             return meaningless(call, '+');
         if (s != NULL && stream_edge(s, true, after))
             stream_id_decrement(after);
-    } else if (is_char(text, '>')) {
+    } else if (stream_is_char(text, '>')) {
         if (!r->is_group)
             return fail(call, "ERR The > ID can be specified only when calling XREADGROUP using "
                               "the GROUP <group> <consumer> option.");
@@ -308,7 +303,7 @@ static void wait_for_entries(struct call *call, const struct read *r)
     memcpy(argv, call->argv, words * sizeof *argv);
     for (int i = 0; i < r->streams; i++) {
         int arg = r->keys + r->streams + i;
-        if (is_char(argv[arg], '$'))
+        if (stream_is_char(argv[arg], '$'))
             argv[arg] = stream_id_text(r->after[i], texts[i]);
     }
     kept.argv = argv;

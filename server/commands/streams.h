@@ -12,6 +12,12 @@
 enum { STREAM_ID_TEXT_MAX = 2 * NUMBER_TEXT_MAX };
 struct bytes stream_id_text(struct stream_id id, char out[STREAM_ID_TEXT_MAX]);
 
+/* Is it a sign that stands for an id: '$', '>', '+', '-', '*'? */
+static inline bool stream_is_char(struct bytes text, char sign)
+{
+    return text.len == 1 && text.ptr[0] == sign;
+}
+
 /* An id as Redis reads it: milliseconds, '-', sequence; missing_seq stands for one that is not
  * there. auto_seq (may be NULL: not allowed) becomes true where the sequence is '*'. */
 bool stream_parse_id(struct bytes text, uint64_t missing_seq, struct stream_id *out,
