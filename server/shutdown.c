@@ -40,11 +40,22 @@ static void log_from_handler(struct server *s, const char *message)
     log_write_raw(s->log, line);
 }
 
+/* What a snapshot that is being written for the end has written so far. */
+static void remove_half_snapshot(void)
+{
+    char name[64];
+    size_t len = append(name, 0, "temp-");
+    len += number_format_i64(name + len, getpid());
+    append(name, len, ".rdb");
+    unlink(name);
+}
+
 static void on_signal(int number)
 {
     struct server *s = caught;
     if (number == SIGINT && s->shutdown_signal != 0) {
         log_from_handler(s, "You insist... exiting now.");
+        remove_half_snapshot();
         _exit(1);
     }
     log_from_handler(s, number == SIGINT ? "Received SIGINT scheduling shutdown..."

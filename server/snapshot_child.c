@@ -55,6 +55,8 @@ static void be_child(struct server *s)
     static const int own[] = {SIGTERM, SIGINT, SIGUSR1};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         signal(own[i], SIG_DFL);
+    /* Whatever happens to the parent: its port and its clients are not held open here. */
+    close_range(STDERR_FILENO + 1, ~0U, 0);
     const char *doing;
     bool written = snapshot_write_file(s, report, &doing);
     if (!written)

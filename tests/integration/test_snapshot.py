@@ -87,6 +87,16 @@ class Snapshot(unittest.TestCase):
             with self.restarted(server) as wire:
                 self.assertEqual({wire.ask('GET', 'k%d' % i) for i in range(200)}, {b'before'})
 
+    def test_the_child_holds_no_port(self):
+        with Server(**{'rdb-key-save-delay': 300000}) as server:
+            with Wire(server) as wire:
+                wire.call('MSET', *range(20))
+                wire.call('BGSAVE')
+            server.process.kill()
+            server.process.wait()
+            with self.restarted(server) as wire:
+                self.assertEqual(wire.ask('PING'), b'PONG')
+
     def test_by_the_clock(self):
         with Server(save=['1', '3']) as server, Wire(server) as wire:
             started = wire.ask('LASTSAVE')
@@ -105,6 +115,29 @@ class Snapshot(unittest.TestCase):
             self.assertEqual(info(wire, 'rdb_bgsave_in_progress'), '0')
             self.assertEqual(info(wire, 'rdb_last_bgsave_status'), 'ok')
             self.assertEqual([f for f in os.listdir(server.dir) if f.endswith('.rdb')], [])
+
+    def test_flushall_saves_that_nothing_is_left(self):
+        with Server(save='3600 1') as server:
+            with Wire(server) as wire:
+                wire.call('SET', 'k', 'v')
+                wire.call('SAVE')
+                wire.call('FLUSHALL')
+                self.assertEqual(info(wire, 'rdb_changes_since_last_save'), '0')
+            server.process.kill()
+            server.process.wait()
+            with self.restarted(server) as wire:
+                self.assertEqual(wire.ask('DBSIZE'), 0)
+
+    def test_who_insists_leaves_no_half_snapshot(self):
+        with Server(save='3600 1', **{'rdb-key-save-delay': 100000}) as server:
+            with Wire(server) as wire:
+                wire.call('MSET', *range(60))
+            server.process.send_signal(signal.SIGINT)
+            half = os.path.join(server.dir, 'temp-%d.rdb' % server.process.pid)
+            wait_until(lambda: os.path.exists(half))
+            server.process.send_signal(signal.SIGINT)
+            self.assertEqual(server.process.wait(5), 1)
+            self.assertFalse(os.path.exists(half))
 
     def test_without_success_nothing_is_written(self):
         with Server(save='3600 1') as server, Wire(server) as wire:
