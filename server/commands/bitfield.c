@@ -173,7 +173,7 @@ static bool write_field(struct call *call, struct entry **e, const struct field 
         bitmap_edit(call, e, 0, (size_t)(f->offset >> 3), bits_field_bytes(f->offset, f->width));
     bits_put_field(text, f->offset, f->width, after);
     reply_field(call, f, f->op == OP_SET ? before : after);
-    return grown || f->op == OP_INCRBY || before != after;
+    return grown || before != after;
 }
 
 static void read_fields(struct call *call, const struct fields *fields)

@@ -162,7 +162,7 @@ class Bits(unittest.TestCase):
         w.ask('FLUSHALL')
         watcher = self.wire()
         for changes, words in ((1, ['SETBIT', 'k', 10, 0]), (0, ['SETBIT', 'k', 10, 0]), (1, ['SETBIT', 'k', 90, 0]),
-                               (0, ['BITFIELD', 'k', 'SET', 'u8', 0, 0]), (1, ['BITFIELD', 'k', 'INCRBY', 'u8', 0, 0]),
+                               (0, ['BITFIELD', 'k', 'SET', 'u8', 0, 0]), (0, ['BITFIELD', 'k', 'INCRBY', 'u8', 0, 0]),
                                (1, ['BITFIELD', 'k', 'SET', 'u8', 0, 9]), (1, ['BITFIELD', 'k', 'SET', 'u8', 100, 0]),
                                (1, ['BITFIELD', 'k', 'OVERFLOW', 'FAIL', 'SET', 'u8', 400, 999])):
             watcher.ask('WATCH', 'k')

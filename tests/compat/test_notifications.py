@@ -9,9 +9,13 @@ import time
 import unittest
 
 import generators as g
+import test_bits as bits
+import test_geo as geo
 import test_hashes as hashes
+import test_hll as hll
 import test_lists as lists
 import test_sets as sets
+import test_stream_type as streams
 import test_zsets as zsets
 from servers import REDIS, REDOUBT, Server, wait_until
 from wire import Wire, value
@@ -50,6 +54,10 @@ class Ear:
         self.listener.close()
 
 
+# What DUMP says of a string 'x'.
+STORED = b'\x00\x01x\n\x00"\x80\x86_\xbd\xe8H\xd0'
+
+
 def special(rng):
     """Commands that end values, or answer differently each time but say the same of it."""
     key = rng.choice(['a', 'b', 'c'])
@@ -80,7 +88,8 @@ def special(rng):
         lambda: ['EXISTS', key, 'none'],
         lambda: ['TOUCH', key, 'none'],
         lambda: ['OBJECT', 'ENCODING', key],
-        lambda: [rng.choice(['TTL', 'TYPE', 'GET', 'STRLEN', 'LLEN', 'SCARD', 'ZCARD', 'HLEN']), key],
+        lambda: ['RESTORE', key, 0, STORED, *rng.choice([[], ['REPLACE']])],
+        lambda: [rng.choice(['TTL', 'TYPE', 'DUMP', 'GET', 'STRLEN', 'LLEN', 'SCARD', 'ZCARD', 'HLEN']), key],
         lambda: [rng.choice(['FLUSHALL', 'FLUSHDB', 'DBSIZE'])],
         lambda: ['SWAPDB', 0, 1],
     ])()
@@ -88,7 +97,8 @@ def special(rng):
 
 FAMILIES = {'strings': g.strings, 'counters': g.counters, 'expiry': g.expiry, 'keyspace': g.keyspace,
             'lists': lists.command, 'sort': lists.sort, 'sets': sets.command, 'zsets': zsets.command,
-            'hashes': hashes.command, 'special': special}
+            'hashes': hashes.command, 'bits': bits.command, 'hll': hll.command, 'geo': geo.command,
+            'stream_entries': streams.entries_command, 'stream_groups': streams.group_commands, 'special': special}
 
 
 # What each type of key is asked once its time is over.
@@ -145,6 +155,8 @@ class Notifications(unittest.TestCase):
         for words, theirs, ours in zip(requests, *[ear.hear(requests) for ear in ears]):
             if words[0] in ('SORT', 'SORT_RO') and words[1] in ('set', 'zset'):
                 theirs, ours = sorted(theirs), sorted(ours)  # what has no order is looked at in any
+            if words[0] in ('BITCOUNT', 'BITPOS', 'XAUTOCLAIM') and len(theirs) == 2 and theirs[0][1] == b'keymiss' and ours == []:
+                continue  # refused for its arguments: 7.0 looks for the key before it looks at them
             if theirs != ours:
                 self.fail(f'SEED={SEED}: {" ".join(str(w)[:80] for w in words)}\n'
                           f'Redis tells {theirs}\nbut we tell {ours}')
@@ -154,7 +166,10 @@ class Notifications(unittest.TestCase):
         if name == 'sort':
             self.compare(ears, lists.dataset(self.rng))
         for _ in range(0, COMMANDS // len(FAMILIES), BATCH):
-            self.compare(ears, [FAMILIES[name](self.rng) for _ in range(BATCH)])
+            requests = [FAMILIES[name](self.rng) for _ in range(BATCH)]
+            if name == 'stream_groups':
+                requests = sum(requests, [])
+            self.compare(ears, requests)
 
 
     def test_expired(self):
