@@ -29,6 +29,7 @@
 #include "server/version.h"
 #include "storage/eviction.h"
 #include "storage/lazyfree.h"
+#include "storage/undo.h"
 #include "storage/watch.h"
 
 /* A field of a section. */
@@ -385,6 +386,8 @@ static void write_transactions(struct server *s, struct text *out)
     field_count(out, "watched_keys", watch_count(s->keys));
     field_count(out, "watching_connections", s->clients.watching);
     field_count(out, "key_versions_kept", s->keys->versions.count);
+    field_count(out, "key_versions_bytes", watch_memory(s->keys));
+    field_count(out, "undo_log_bytes", undo_memory(s->keys->undo));
 }
 
 /* -- replication, cpu, modules ----------------------------------------------------------------- */
