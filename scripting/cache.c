@@ -13,6 +13,7 @@
 struct script_cache {
     struct dict by_sha, by_body;
     struct script *oldest, *newest; /* those that EVAL brought */
+    struct script *last; /* found by its SHA last, and nothing was used since; NULL: none */
     uint64_t listed, evicted;
     size_t memory;
 };
@@ -130,6 +131,7 @@ static void unlist(struct script_cache *c, struct script *s)
     *(s->older != NULL ? &s->older->newer : &c->oldest) = s->newer;
     *(s->newer != NULL ? &s->newer->older : &c->newest) = s->older;
     s->older = s->newer = NULL;
+    c->last = NULL;
     c->listed--;
 }
 
@@ -139,6 +141,7 @@ static void enlist(struct script_cache *c, struct script *s)
     s->newer = NULL;
     *(c->newest != NULL ? &c->newest->newer : &c->oldest) = s;
     c->newest = s;
+    c->last = NULL;
     c->listed++;
 }
 
@@ -186,6 +189,8 @@ struct script *script_cache_find(struct script_cache *c, struct bytes sha)
     char lower[SHA1_HEX];
     if (sha.len != SHA1_HEX)
         return NULL;
+    if (c->last != NULL && memcmp(sha.ptr, c->last->sha, SHA1_HEX) == 0)
+        return c->last; /* it is the newest, or never goes */
     struct script *s = dict_find(&c->by_sha, sha, dict_hash(sha));
     if (s == NULL) {
         for (int i = 0; i < SHA1_HEX; i++)
@@ -195,6 +200,7 @@ struct script *script_cache_find(struct script_cache *c, struct bytes sha)
     }
     if (s != NULL)
         use(c, s);
+    c->last = s;
     return s;
 }
 

@@ -26,16 +26,24 @@ enum {
     LARGE = 1 << 20,           /* an allocation that may be refused by the system */
     ARGUMENTS = 64,            /* kept between calls */
     SCRATCH_KEEP = 64 * 1024,
+    KEPT_MAX = 8, /* values of a table that serves again */
+};
+
+/* KEYS or ARGV of the last script. */
+struct kept {
+    const char *name;
+    int table, count; /* in the registry; values */
 };
 
 struct vm {
     lua_State *L;
     const struct script_host *host;
     size_t memory, limit;
-    volatile bool running; /* what a signal handler looks at */
+    volatile bool running;     /* what a signal handler looks at */
     volatile bool armed;       /* the hook is set */
     char ending[VM_ERROR_MAX]; /* the error with which the running script ends; "": it goes on */
     struct vm_session session;
+    struct kept keys, args;
     struct bytes *argv; /* owned */
     int argv_room;
     char *numbers; /* owned */
@@ -152,6 +160,15 @@ static int on_panic(lua_State *L)
     return 0;
 }
 
+static struct kept keep_table(lua_State *L, const char *name)
+{
+    lua_newtable(L);
+    lua_pushstring(L, name);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, VM_GLOBALS);
+    return (struct kept){.name = name, .table = luaL_ref(L, LUA_REGISTRYINDEX)};
+}
+
 struct vm *vm_create(const struct script_host *host, size_t memory_limit, vm_open *open)
 {
     struct vm *vm = mem_alloc_zeroed(sizeof *vm);
@@ -169,6 +186,8 @@ struct vm *vm_create(const struct script_host *host, size_t memory_limit, vm_ope
         abort();
     }
     lua_pushcfunction(vm->L, handle_error);
+    vm->keys = keep_table(vm->L, "KEYS");
+    vm->args = keep_table(vm->L, "ARGV");
     vm->limit = memory_limit;
     return vm;
 }
@@ -309,17 +328,61 @@ static void set_global(lua_State *L, const char *name)
     lua_rawset(L, 2);
 }
 
+/* Is the table on top still as it was given, but for its values? */
+static bool is_reusable(lua_State *L, int count)
+{
+    if (lua_getmetatable(L, -1) != 0) {
+        lua_pop(L, 1);
+        return false;
+    }
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+        lua_Integer at = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        if (at < 1 || at > count) {
+            lua_pop(L, 2);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Nothing of a script outlives it, so the table of the one before serves again, if it is small. */
+static void give_global(lua_State *L, struct kept *kept, const struct bytes *items, int count)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, kept->table);
+    if (kept->count > KEPT_MAX || count > KEPT_MAX || !is_reusable(L, kept->count)) {
+        lua_pop(L, 1);
+        push_strings(L, items, count);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, LUA_REGISTRYINDEX, kept->table);
+        kept->count = count;
+        set_global(L, kept->name);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        lua_pushlstring(L, items[i].ptr, items[i].len);
+        lua_rawseti(L, -2, i + 1);
+    }
+    for (int i = count; i < kept->count; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, i + 1);
+    }
+    kept->count = count;
+    lua_pop(L, 1);
+}
+
 /* The run, and the globals: the fixed slots are out of reach here. */
 static int run_protected(lua_State *L)
 {
     struct vm_run *run = lua_touserdata(L, 1);
+    struct vm *vm = vm_of(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->function);
-    push_strings(L, run->keys, run->key_count);
-    if (run->as_globals)
-        set_global(L, "KEYS");
-    push_strings(L, run->args, run->arg_count);
-    if (run->as_globals)
-        set_global(L, "ARGV");
+    if (run->as_globals) {
+        give_global(L, &vm->keys, run->keys, run->key_count);
+        give_global(L, &vm->args, run->args, run->arg_count);
+    } else {
+        push_strings(L, run->keys, run->key_count);
+        push_strings(L, run->args, run->arg_count);
+    }
     lua_call(L, run->as_globals ? 0 : 2, 1);
     convert_to_reply(L, run->out, run->maps);
     return 0;

@@ -369,6 +369,10 @@ static void test_one_run_leaves_nothing_to_the_next(void **state)
     (void)state;
     run("redis.setresp(3) KEYS.x = 1 setmetatable(KEYS, {__index = function() return 'left' end})");
     assert_string_equal(run("return KEYS.x == nil and KEYS[9] == nil"), ":1\r\n");
+    run("KEYS[2] = 'left' ARGV[1] = nil ARGV.y = 1");
+    assert_string_equal(run("local n = 0 for k in pairs(KEYS) do n = n + 1 end "
+                            "for k in pairs(ARGV) do n = n + 1 end return {n, #KEYS, ARGV[1]}"),
+                        "*3\r\n:3\r\n:1\r\n$2\r\na1\r\n");
     assert_string_equal(run_as("return true", 3, true), ":1\r\n");
 }
 
