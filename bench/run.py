@@ -12,6 +12,7 @@ Prints a table, writes bench/results.md and bench/results.svg.
 """
 import argparse
 import hashlib
+import json
 import os
 import platform
 import random
@@ -45,6 +46,22 @@ class Workload:
 KEY = 'key:__rand_int__'
 INCREMENT = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
 INCREMENT_SHA = hashlib.sha1(INCREMENT.encode()).hexdigest()
+TRANSFER = """#!lua name=bench
+redis.register_function('transfer', function(keys, args)
+  local from, to = redis.call('GET', keys[1]), redis.call('GET', keys[2])
+  if tonumber(from or 0) + 1e9 < tonumber(args[1]) then return redis.error_reply('ERR not enough') end
+  redis.call('INCRBY', keys[1], -args[1])
+  redis.call('INCRBY', keys[2], args[1])
+  redis.call('LPUSH', keys[3], args[1])
+  return to
+end)"""
+DOCUMENT = json.dumps({
+    'id': 12345, 'name': 'Alice Example', 'active': True, 'balance': 1042.75, 'tags': ['one', 'two', 'three', 'four'],
+    'address': {'street': 'Long Road 17', 'city': 'Springfield', 'zip': '01234', 'lat': 52.51, 'lon': 13.4},
+    'orders': [{'id': 1000 + i, 'sku': f'item-{i:04d}', 'count': i % 7, 'price': 9.99 * i, 'note': None} for i in range(10)],
+    'history': list(range(40))})
+CODEC = 'return #cjson.encode(cjson.decode(ARGV[1]))'
+CODEC_SHA = hashlib.sha1(CODEC.encode()).hexdigest()
 SPEED = [
     Workload('PING, no pipeline', ['PING'], 300_000, 1, 0.95),
     Workload('GET, no pipeline', ['GET', KEY], 300_000, 1, 0.95),
@@ -68,6 +85,10 @@ SPEED = [
              ['EVALSHA', INCREMENT_SHA, '1', 'counter:__rand_int__', '1'], 1_000_000, 16, 0.50),
     Workload('EVAL of one INCRBY, pipeline 16', ['EVAL', INCREMENT, '1', 'counter:__rand_int__', '1'], 1_000_000, 16,
              0.50),
+    Workload('FCALL of a transfer, pipeline 16',
+             ['FCALL', 'transfer', '3', 'counter:__rand_int__', 'counter2:__rand_int__', 'bench:transfers', '1'], 500_000, 16,
+             0.50),
+    Workload('cjson of 1 KB, there and back, pipeline 16', ['EVALSHA', CODEC_SHA, '0', DOCUMENT], 200_000, 16, 1.00),
     Workload('HGETALL of 100 fields, no pipeline', ['HGETALL', 'bench:fields'], 100_000, 1, 0.70),
     Workload('XADD of 3 fields, pipeline 16',
              ['XADD', 'bench:added-stream', '*', 'sensor', '__rand_int__', 'unit', 'celsius', 'value', '21.5'], 1_000_000, 16, 0.60),
@@ -117,6 +138,8 @@ def fill_collections(server):
     client = server.client()
     pipe = client.pipeline(transaction=False)
     pipe.script_load(INCREMENT)
+    pipe.script_load(CODEC)
+    pipe.execute_command('FUNCTION', 'LOAD', TRANSFER)
     pipe.rpush('bench:list', *[f'element:{i}' for i in range(1000)])
     pipe.hset('bench:fields', mapping={f'field:{i}': f'value:{i}' for i in range(100)})
     for first in range(0, 10000, 1000):

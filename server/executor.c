@@ -597,18 +597,43 @@ static void prefetch_entries(const struct executor *ex)
     }
 }
 
+struct look {
+    const struct dict *table;
+    uint64_t hash;
+};
+
+enum { FURTHER_KEYS = 2 };
+
+/* Scripts and their like say how many keys they name: the next ones are fetched, too. Returns how
+ * many looks there are. */
+static int look_at_further_keys(const struct executor *ex, const struct request *r,
+                                struct look look[FURTHER_KEYS])
+{
+    const struct bytes *argv = ex->args.args + r->first_arg;
+    uint32_t first = r->command->first_key;
+    struct bytes named = argv[r->command->row->keys[0].first];
+    int count = 0;
+    while (count < FURTHER_KEYS && named.len == 1 && named.ptr[0] > '1' + count &&
+           named.ptr[0] <= '9' && first + (uint32_t)count + 1 < r->argc) {
+        struct look *l = &look[count];
+        l->table = &r->client->server->keys->dbs[r->client->db].keys;
+        l->hash = dict_hash(argv[first + (uint32_t)++count]);
+        dict_prefetch_bucket(l->table, l->hash);
+    }
+    return count;
+}
+
 /* Look-ups in a large value miss the caches as those of keys do. Once the keys' entries are here,
  * the same is done for the members that the requests name. */
 static void prefetch_members(const struct executor *ex)
 {
     enum { SMALL = 2048 }; /* a table of fewer members stays in the caches by itself */
-    struct {
-        const struct dict *table;
-        uint64_t hash;
-    } look[BATCH];
+    struct look look[BATCH * (1 + FURTHER_KEYS)];
     int count = 0;
     for (int i = 0; i < ex->count; i++) {
         const struct request *r = &ex->batch[i];
+        if (r->hash != 0 && r->command->row->keys[0].counted)
+            count += look_at_further_keys(ex, r, look + count);
         if (r->hash == 0 || r->command->row->member == 0 || r->command->row->member >= r->argc)
             continue;
         const struct bytes *argv = ex->args.args + r->first_arg;
