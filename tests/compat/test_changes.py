@@ -65,8 +65,8 @@ class Changes(unittest.TestCase):
 
     def test_others(self):
         for setup, request in (
-                (['SADD', 's', *range(100)], ['SPOP', 's', 30]), (['SADD', 's', 1, 2], ['SPOP', 's', 200]),
-                (['SADD', 's', *range(700)], ['SPOP', 's', 690]), (['RPUSH', 'l', 3, 1, 2], ['SORT', 'l', 'STORE', 'x']),
+                (['SADD', 's', *range(100)], ['SPOP', 's', 30]), (['SADD', 'few', 1, 2], ['SPOP', 'few', 200]),
+                (['SADD', 'many', *range(700)], ['SPOP', 'many', 690]), (['RPUSH', 'l', 3, 1, 2], ['SORT', 'l', 'STORE', 'x']),
                 (['SET', 'x', 1], ['SORT', 'none', 'STORE', 'x']), (['SET', 'a', 1], ['RENAME', 'a', 'b']),
                 (['SET', 'a', 1], ['MOVE', 'a', 3]), (['MSET', 'c', 1, 'd', 2], ['DEL', 'c', 'd', 'none']),
                 (['SET', 'a', 1], ['COPY', 'a', 'c', 'REPLACE']), (['RPUSH', 'l', 1], ['LTRIM', 'l', 0, -1]),
