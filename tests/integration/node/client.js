@@ -65,6 +65,39 @@ const steps = {
         await other.close();
     },
 
+    async 'channels and patterns'(client) {
+        for (const RESP of [2, 3]) {
+            const listener = await connected({ RESP });
+            const heard = [];
+            await listener.subscribe('news', (text, channel) => heard.push([channel, text]));
+            await listener.pSubscribe('n*', (text, channel) => heard.push(['n*', channel, text]));
+            await listener.sSubscribe('shard', (text, channel) => heard.push([channel, text]));
+            assert.equal(await client.publish('news', 'hello'), 2);
+            assert.equal(await client.sPublish('shard', 'there'), 1);
+            assert.deepEqual((await client.pubSubChannels()).sort(), ['news']);
+            assert.match(await listener.ping(), /^pong$/i); // behind the messages
+            assert.deepEqual(heard, [['news', 'hello'], ['n*', 'news', 'hello'], ['shard', 'there']]);
+            await listener.unsubscribe();
+            await listener.pUnsubscribe();
+            await listener.sUnsubscribe();
+            assert.equal(await client.publish('news', 'nobody'), 0);
+            await listener.set('k', 'an ordinary client again');
+            await listener.close();
+        }
+    },
+
+    async 'client-side caching'(client) {
+        const caching = await connected({ RESP: 3, clientSideCache: { ttl: 0, maxEntries: 0, evictPolicy: 'LRU' } });
+        await client.set('cached', '1');
+        assert.equal(await caching.get('cached'), '1');
+        assert.equal(await caching.get('cached'), '1');
+        await client.set('cached', '2');
+        await caching.ping(); // behind the word that it has changed
+        assert.equal(await caching.get('cached'), '2');
+        assert.match(await client.info('clients'), /tracking_clients:1/);
+        await caching.close();
+    },
+
     async 'scan iterator'(client) {
         const keys = Array.from({ length: 1000 }, (_, i) => `scan:${i}`);
         await client.mSet(keys.map((key) => [key, 'x']));
