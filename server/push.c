@@ -17,6 +17,7 @@ struct push push_begin(struct client *c)
     if (c == s->executing) {
         p.reply = &s->own_pushes;
         p.reply->resp = c->reply.resp;
+        p.reply->limit = c->reply.limit; /* full, it makes the client's own too large as well */
     }
     p.muted = p.reply->muted;
     p.reply->muted = false;
@@ -42,6 +43,7 @@ void push_send_own(struct client *c)
     c->reply.muted = false;
     reply_move(&c->reply, &c->server->own_pushes);
     c->reply.muted = muted;
+    c->server->own_pushes.full = false;
     c->server->has_own_pushes = false;
     client_touch_output(c);
 }

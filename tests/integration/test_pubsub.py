@@ -112,6 +112,15 @@ class PubSub(unittest.TestCase):
             [1, b'PONG', [b'unsubscribe', b'me', 0]], [b'message', b'me', b'a']])
         self.assertEqual(value(me.reply()), b'PONG')
 
+    def test_own_messages_have_a_limit(self):
+        me = self.connect(resp=3)
+        me.call('SUBSCRIBE', 'me')
+        me.send('EVAL', "for i = 1, 1000 do redis.call('publish', 'me', ARGV[1]) end", 0, 'x' * 10000)
+        with self.assertRaises((EOFError, ConnectionError)):
+            while True:
+                me.reply()
+        self.assertEqual(self.wire.ask('PUBLISH', 'me', 'x'), 0)
+
     def test_kinds_of_clients(self):
         w = self.subscriber('SUBSCRIBE', 'a', resp=3)
         w.ask('PSUBSCRIBE', 'b')
