@@ -42,6 +42,8 @@ static inline void out_add_char(struct out *o, char c)
 
 static inline void out_add(struct out *o, const char *ptr, size_t len)
 {
+    if (len == 0)
+        return; /* there may be no room yet, not even for nothing */
     out_reserve(o, len);
     memcpy(o->data + o->len, ptr, len);
     o->len += len;

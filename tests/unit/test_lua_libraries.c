@@ -110,6 +110,7 @@ static void test_cjson(void **state)
         {"local c = cjson.new() c.decode_invalid_numbers(false) return c.decode('[0x10]')",
          "test:1: Expected value but found invalid number at character 2"},
         {"return cjson.decode('0x10')", "16"},
+        {"return cjson.new().decode('\"\\\\n\"')", "\n"}, /* nothing was written before */
         {NULL, NULL}};
     check_all(*state, list);
 }
