@@ -255,6 +255,14 @@ struct entry *list_of_quicklist(const struct list_limits *limits, struct bytes k
     return e;
 }
 
+struct entry *list_of_listpack(const struct list_limits *limits, struct bytes key,
+                               unsigned char *lp)
+{
+    if (list_limits_exceeded(limits, lp_bytes(lp), lp_count(lp)))
+        return NULL;
+    return entry_create_word(key, TYPE_LIST, ENC_LISTPACK, (int64_t)(intptr_t)lp, DEADLINE_NONE);
+}
+
 const struct quicklist *list_chain(const struct entry *e, const unsigned char **lp)
 {
     *lp = is_packed(e) ? listpack_of(e) : NULL;

@@ -22,6 +22,10 @@ struct entry *list_build(const struct list_limits *limits, struct bytes key,
  * least one. */
 struct entry *list_of_quicklist(const struct list_limits *limits, struct bytes key,
                                 struct quicklist *ql);
+/* The same of a listpack of elements; NULL (and nothing is taken over) where it is too large for a
+ * small list. */
+struct entry *list_of_listpack(const struct list_limits *limits, struct bytes key,
+                               unsigned char *lp);
 /* The chain of a large list; NULL of a small one, whose listpack is *lp. */
 const struct quicklist *list_chain(const struct entry *e, const unsigned char **lp);
 uint64_t list_length(const struct entry *e);

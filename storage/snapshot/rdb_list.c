@@ -66,14 +66,18 @@ static void read_text(struct rdb_reader *r, struct quicklist *ql, size_t least)
     rdb_string_end(&s);
 }
 
-static void read_packed(struct rdb_reader *r, struct quicklist *ql, enum rdb_packing packing)
+static void push_all(struct quicklist *ql, const unsigned char *lp)
 {
     char scratch[NUMBER_TEXT_MAX];
-    unsigned char *lp = rdb_read_packed(r, packing);
-    if (lp == NULL)
-        return;
     for (const unsigned char *at = lp_first(lp); at != NULL; at = lp_next(lp, at))
         quicklist_push(ql, LIST_TAIL, lp_text(at, scratch));
+}
+
+static void read_packed(struct rdb_reader *r, struct quicklist *ql, enum rdb_packing packing)
+{
+    unsigned char *lp = rdb_read_packed(r, packing);
+    if (lp != NULL)
+        push_all(ql, lp);
     lp_destroy(lp);
 }
 
@@ -101,14 +105,40 @@ static void read_part(struct rdb_reader *r, struct quicklist *ql, enum rdb_type 
         read_packed(r, ql, RDB_ZIPLIST);
 }
 
-struct entry *rdb_list_read(struct rdb_reader *r, enum rdb_type type, const struct rdb_place *place)
+static struct entry *finish(struct rdb_reader *r, const struct rdb_place *place,
+                            struct quicklist *ql)
 {
-    uint64_t parts = type == RDB_LIST_ZIPLIST ? 1 : rdb_read_count(r, 1);
-    struct quicklist *ql = quicklist_create(&place->limits->list);
-    for (uint64_t i = 0; i < parts && !r->failed; i++)
-        read_part(r, ql, type);
     if (!r->failed && ql->count > 0)
         return list_of_quicklist(&place->limits->list, place->key, ql);
     quicklist_destroy(ql);
     return NULL;
+}
+
+/* The usual case: all of a small list in one listpack. */
+static struct entry *read_single(struct rdb_reader *r, const struct rdb_place *place)
+{
+    const struct list_limits *limits = &place->limits->list;
+    unsigned char *lp = rdb_read_packed(r, RDB_LISTPACK);
+    struct entry *e = NULL;
+    if (lp != NULL && lp_first(lp) != NULL)
+        e = list_of_listpack(limits, place->key, lp);
+    if (e != NULL || lp == NULL)
+        return e;
+    struct quicklist *ql = quicklist_create(limits);
+    push_all(ql, lp);
+    lp_destroy(lp);
+    return finish(r, place, ql);
+}
+
+struct entry *rdb_list_read(struct rdb_reader *r, enum rdb_type type, const struct rdb_place *place)
+{
+    uint64_t parts = type == RDB_LIST_ZIPLIST ? 1 : rdb_read_count(r, 1);
+    if (type == RDB_LIST_QUICKLIST_2 && parts == 1 && rdb_left(r) > 0 && *r->at == NODE_PACKED) {
+        rdb_read_byte(r);
+        return read_single(r, place);
+    }
+    struct quicklist *ql = quicklist_create(&place->limits->list);
+    for (uint64_t i = 0; i < parts && !r->failed; i++)
+        read_part(r, ql, type);
+    return finish(r, place, ql);
 }

@@ -15,8 +15,6 @@
  */
 #include "storage/snapshot/rdb_packed.h"
 
-#include <stdlib.h>
-
 #include "base/memory.h"
 #include "storage/dict.h"
 #include "storage/listpack.h"
@@ -179,40 +177,38 @@ unsigned char *rdb_read_packed(struct rdb_reader *r, enum rdb_packing packing)
     return lp;
 }
 
+/* A place in a table of what was seen so far: open addressing, never more than half full. */
 struct seen {
     uint64_t hash;
-    const unsigned char *at;
+    const unsigned char *at; /* NULL: free */
 };
 
-static int compare_seen(const void *a, const void *b)
-{
-    uint64_t x = ((const struct seen *)a)->hash, y = ((const struct seen *)b)->hash;
-    return (x > y) - (x < y);
-}
-
-/* Those with the same hash stand together; equal ones are among them. */
-static bool has_twins(const struct seen *all, size_t count)
+/* False: it was seen before. */
+static bool note_new(struct seen *table, size_t mask, const unsigned char *at)
 {
     char scratch[NUMBER_TEXT_MAX];
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = i + 1; j < count && all[j].hash == all[i].hash; j++)
-            if (lp_equals(all[j].at, lp_text(all[i].at, scratch)))
-                return true;
-    return false;
+    struct bytes text = lp_text(at, scratch);
+    uint64_t hash = dict_hash(text);
+    size_t i = hash & mask;
+    for (; table[i].at != NULL; i = (i + 1) & mask)
+        if (table[i].hash == hash && lp_equals(table[i].at, text))
+            return false;
+    table[i] = (struct seen){hash, at};
+    return true;
 }
 
 bool rdb_packed_distinct(const unsigned char *lp, int step)
 {
-    char scratch[NUMBER_TEXT_MAX];
-    size_t count = 0;
-    struct seen *all = mem_alloc((lp_count(lp) / (size_t)step + 1) * sizeof *all);
-    for (const unsigned char *at = lp_first(lp); at != NULL; count++) {
-        all[count] = (struct seen){dict_hash(lp_text(at, scratch)), at};
+    size_t room = 4;
+    while (room / 2 < lp_count(lp) / (size_t)step + 1)
+        room *= 2;
+    struct seen *table = mem_alloc_zeroed(room * sizeof *table);
+    bool distinct = true;
+    for (const unsigned char *at = lp_first(lp); at != NULL && distinct;) {
+        distinct = note_new(table, room - 1, at);
         for (int i = 0; i < step && at != NULL; i++)
             at = lp_next(lp, at);
     }
-    qsort(all, count, sizeof *all, compare_seen);
-    bool distinct = !has_twins(all, count);
-    mem_free(all);
+    mem_free(table);
     return distinct;
 }
