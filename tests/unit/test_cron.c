@@ -16,6 +16,7 @@
 #include "server/latency.h"
 #include "server/network.h"
 #include "server/server.h"
+#include "server/tracking.h"
 #include "storage/string.h"
 
 static struct server server;
@@ -32,6 +33,7 @@ static int set_up(void **state)
     server.opt.active_expire_effort = 1;
     uv_loop_init(&server.loop);
     server.executor = executor_create(&server);
+    server.tracking = tracking_create(&server);
     server.keys->now_ms = clock_wall_ms();
     server.cron = cron_start(&server);
     return 0;
@@ -43,6 +45,7 @@ static int tear_down(void **state)
     cron_stop(server.cron);
     uv_run(&server.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&server.loop), 0);
+    tracking_destroy(server.tracking);
     executor_destroy(server.executor);
     latency_destroy(server.latency);
     keyspace_destroy(server.keys);
