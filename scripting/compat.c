@@ -46,7 +46,12 @@ lua_Integer __real_luaL_checkinteger(lua_State *L, int arg);
 _Noreturn void __real_luaD_throw(lua_State *L, int status);
 void *luaS_newlstr(lua_State *L, const char *text, size_t len);
 
+/* Nobody but the linker knows that these are called. */
+#ifdef __clang__
+#define REPLACES_LUA __attribute__((used, visibility("default")))
+#else
 #define REPLACES_LUA __attribute__((used, externally_visible, visibility("default")))
+#endif
 
 void __wrap_luaO_tostring(lua_State *L, struct tvalue *o);
 size_t __wrap_luaO_str2num(const char *text, struct tvalue *o);

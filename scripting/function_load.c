@@ -233,9 +233,11 @@ static void read_positions(lua_State *L, struct registration *r)
 
 static void check_name(lua_State *L, const struct library *lib, struct bytes name)
 {
-    if (!function_name_is_valid(name))
+    if (name.ptr == NULL || !function_name_is_valid(name)) {
         api_raise(L, "Library names can only contain letters, numbers, or underscores(_) and must "
                      "be at least one character long");
+        return;
+    }
     for (int i = 0; i < lib->count; i++)
         if (bytes_is_word(name, lib->functions[i]->name))
             api_raise(L, "Function already exists in the library");

@@ -218,8 +218,8 @@ static void push_integer(struct layout *l, const char *bytes, size_t size, bool 
 static void push_floating(struct layout *l, const char *from, size_t size)
 {
     char bytes[sizeof(double)];
-    float f;
-    double d;
+    float f = 0;
+    double d = 0;
     memcpy(bytes, from, size);
     swap_unless_native(l, bytes, size);
     if (size == sizeof f) {

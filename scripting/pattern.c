@@ -14,7 +14,8 @@
 enum { DEPTH_MAX = 200, STEPS_MIN = 1 << 26, STEPS_PER_BYTE = 32 };
 enum { PATTERN_OPEN = -1, PATTERN_POSITION = -2 };
 
-static const char *match_here(struct pattern *p, const char *at, const char *item);
+static const char *match_here(struct pattern *p, const char *at, const char *item)
+    __attribute__((nonnull));
 
 void pattern_init(struct pattern *p, lua_State *L, struct bytes subject, struct bytes text)
 {
@@ -120,7 +121,8 @@ static bool is_in_set(int c, const char *set, const char *last)
     return !found;
 }
 
-static bool is_single_match(struct pattern *p, const char *at, const char *item, const char *end)
+__attribute__((nonnull)) static bool is_single_match(struct pattern *p, const char *at,
+                                                     const char *item, const char *end)
 {
     if (at >= p->subject_end)
         return false;

@@ -55,7 +55,7 @@ static bool fail_in_file(struct text *out, const char *path, const char *error)
 /* A name is taken: of the library that has it, the last one that was read is to blame. */
 static bool fail_in_collision(const struct loaded *l, const char *error)
 {
-    const char *path = l->libs[0]->file;
+    const char *path = "load-functions";
     for (int i = 0; i < l->count; i++) {
         for (int j = 0; j < l->libs[i]->count; j++) {
             char word[VM_ERROR_MAX];
