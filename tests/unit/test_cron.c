@@ -15,6 +15,7 @@
 #include "server/executor.h"
 #include "server/latency.h"
 #include "server/network.h"
+#include "server/outlink.h"
 #include "server/server.h"
 #include "server/tracking.h"
 #include "storage/string.h"
@@ -34,6 +35,7 @@ static int set_up(void **state)
     uv_loop_init(&server.loop);
     server.executor = executor_create(&server);
     server.tracking = tracking_create(&server);
+    server.outlinks = outlinks_create();
     server.keys->now_ms = clock_wall_ms();
     server.cron = cron_start(&server);
     return 0;
@@ -45,6 +47,7 @@ static int tear_down(void **state)
     cron_stop(server.cron);
     uv_run(&server.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&server.loop), 0);
+    outlinks_destroy(server.outlinks);
     tracking_destroy(server.tracking);
     executor_destroy(server.executor);
     latency_destroy(server.latency);

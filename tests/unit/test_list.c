@@ -348,7 +348,7 @@ static void test_compression_saves_memory(void **state)
     struct entry *twin = list_copy(e, bytes_of_text("twin"), DEADLINE_NONE);
     assert_int_equal(list_length(twin), 1000);
     list_check(twin);
-    struct list_shape shape;
+    struct list_shape shape = {0};
     assert_true(list_describe(twin, &shape));
     assert_true(shape.compressed);
     assert_int_equal(shape.elements, 1000);
