@@ -15,7 +15,8 @@
 void sandbox_open(lua_State *L, void (*open)(lua_State *L));
 /* Replace the table on top by a view of it. */
 void sandbox_view(lua_State *L);
-/* From now on, reading what the table on top does not have is an error that names it as a global. */
+/* From now on, reading what the table on top does not have is an error that names it as a global.
+ */
 void sandbox_require(lua_State *L);
 /* Push the real table behind the view at index and return 1; 0, nothing pushed: it is no view. */
 int sandbox_real(lua_State *L, int index);
