@@ -520,7 +520,7 @@ void ranktree_rescore(struct ranktree *t, struct ranked *m, double score)
 struct rank_cursor ranktree_seek(const struct ranktree *t, uint64_t rank)
 {
     const struct rank_node *n = t->root;
-    while (n->level > 0) {
+    while (n != NULL && n->level > 0) { /* NULL: it is empty */
         int at = 0;
         for (; rank >= rank_inner_of(n)->counts[at]; at++)
             rank -= rank_inner_of(n)->counts[at];
