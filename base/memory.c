@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
+
 #ifdef REDOUBT_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #else
@@ -44,7 +46,12 @@ void *mem_alloc_zeroed(size_t size)
 
 void *mem_alloc_lines(size_t size)
 {
-    void *block = aligned_alloc(64, size);
+    return mem_alloc_aligned(64, size);
+}
+
+void *mem_alloc_aligned(size_t alignment, size_t size)
+{
+    void *block = aligned_alloc(alignment, size);
     if (block == NULL)
         out_of_memory(size);
     return block;
@@ -132,6 +139,7 @@ size_t mem_used(void)
     for (int i = 0; i < count && i < MAX_THREADS; i++)
         if (threads[i].allocated != NULL && threads[i].freed != NULL)
             used += (int64_t)(*threads[i].allocated - *threads[i].freed);
+    used -= (int64_t)cells_idle();
     return used > 0 ? (size_t)used : 0;
 }
 

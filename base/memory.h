@@ -17,6 +17,8 @@ void *mem_alloc(size_t size);
 void *mem_alloc_zeroed(size_t size);
 /* Aligned to a cache line (64 bytes); size is a multiple of 64. Freed by mem_free(). */
 void *mem_alloc_lines(size_t size);
+/* size is a multiple of alignment, a power of two. Freed by mem_free(). */
+void *mem_alloc_aligned(size_t alignment, size_t size);
 void *mem_resize(void *block, size_t size);
 /* NUL-terminated copies, owned by the caller. */
 char *mem_copy_text(const char *text);
@@ -35,7 +37,7 @@ size_t mem_size_of(const void *block);
 
 /* Every thread that allocates announces itself once, so that mem_used() can count it. */
 void mem_thread_enter(void);
-/* Bytes in use by all announced threads. */
+/* Bytes in use by all announced threads; of pages of cells (base/cells.h), those in use count. */
 size_t mem_used(void);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "server/cron.h"
 
+#include "base/cells.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "server/client.h"
@@ -33,6 +34,7 @@ enum {
     SLICE_US = 1000,       /* longest stretch of active expiry */
     SLICE_KEYS = 64,       /* keys buried between two looks at the clock */
     SLICE_VALUES = 8,      /* values that do some work of their own meanwhile */
+    SLICE_CELLS = 512,     /* cells taken back that another thread has freed */
     COMPACT_RECORDS = 512, /* of an expiry index, each tick */
     COMPACT_DBS = 16,      /* databases looked at, each tick */
     CLIENTS_MIN = 32,      /* clients looked at, at least, each tick */
@@ -84,6 +86,7 @@ static bool expire_slice(struct cron *c)
     do {
         more = keyspace_expire_due(s->keys, SLICE_KEYS);
         more |= keyspace_visit_due(s->keys, SLICE_VALUES);
+        more |= cells_collect(SLICE_CELLS);
         spent = clock_ticks() - start;
     } while (more && spent < limit);
 

@@ -3,9 +3,10 @@
  */
 #include "storage/entry.h"
 
+#include "base/cells.h"
 #include "base/memory.h"
 
-enum { HEADER = sizeof(struct entry), LONG_KEY = 255, WORD = 8 };
+enum { HEADER = sizeof(struct entry), LONG_KEY = 255, NUMBER = 8, POINTER = 6 };
 
 _Static_assert(sizeof(struct entry) == 6, "the header is six bytes");
 _Static_assert(TYPE_COUNT <= 8 && ENC_COUNT <= 16, "type and encoding share a byte");
@@ -76,12 +77,26 @@ void entry_set_int(struct entry *e, int64_t value)
 
 void *entry_pointer(const struct entry *e)
 {
-    return (void *)(uintptr_t)entry_int(e);
+    uint64_t word = 0;
+    memcpy(&word, value_at(e), POINTER);
+    return (void *)(uintptr_t)word;
 }
 
 void entry_set_pointer(struct entry *e, void *value)
 {
-    entry_set_int(e, (int64_t)(uintptr_t)value);
+    uint64_t word = (uintptr_t)value;
+    memcpy(value_at(e), &word, POINTER);
+}
+
+static size_t word_size(enum value_encoding encoding)
+{
+    return encoding == ENC_INT ? NUMBER : POINTER;
+}
+
+void entry_set_word_of(struct entry *to, const struct entry *from)
+{
+    memcpy(value_at(to), value_at(from), word_size(entry_encoding(from)));
+    entry_set_encoding(to, entry_encoding(from));
 }
 
 void entry_set_encoding(struct entry *e, enum value_encoding encoding)
@@ -97,7 +112,7 @@ struct bytes entry_inline(const struct entry *e)
 
 static size_t value_size(const struct entry *e)
 {
-    return e->flags & ENTRY_INLINE ? 1 + (size_t)value_at(e)[0] : WORD;
+    return e->flags & ENTRY_INLINE ? 1 + (size_t)value_at(e)[0] : word_size(entry_encoding(e));
 }
 
 size_t entry_shell_size(const struct entry *e)
@@ -113,7 +128,7 @@ static struct entry *shell_create(struct bytes key, uint8_t type_encoding, uint8
         flags |= ENTRY_EXPIRES | (deadline_is_wide(deadline) ? ENTRY_WIDE_DEADLINE : 0);
     bool is_long = key.len >= LONG_KEY;
     struct entry *e =
-        mem_alloc(HEADER + (is_long ? 4 : 0) + deadline_size(flags) + key.len + value);
+        cell_alloc(HEADER + (is_long ? 4 : 0) + deadline_size(flags) + key.len + value);
     *e = (struct entry){.type_encoding = type_encoding, .flags = flags};
     e->key_len = is_long ? LONG_KEY : (uint8_t)key.len;
     if (is_long) {
@@ -139,8 +154,9 @@ struct entry *entry_create_inline(struct bytes key, struct bytes value,
 struct entry *entry_create_word(struct bytes key, enum value_type type,
                                 enum value_encoding encoding, int64_t word, int64_t deadline)
 {
-    struct entry *e = shell_create(key, (uint8_t)(type | encoding << 4), 0, deadline, WORD);
-    entry_set_int(e, word);
+    size_t size = word_size(encoding);
+    struct entry *e = shell_create(key, (uint8_t)(type | encoding << 4), 0, deadline, size);
+    memcpy(value_at(e), &word, size); /* little endian, as all of this */
     return e;
 }
 
@@ -161,7 +177,7 @@ bool entry_store_inline(struct entry *e, struct bytes value, enum value_encoding
     size_t before = (size_t)(at - (uint8_t *)e) + 1;
     /* The block must be the one that the allocator gives for the new size: it is freed by that
      * size. */
-    if (at[0] != value.len && mem_usable(before + at[0]) != mem_usable(before + value.len))
+    if (at[0] != value.len && cell_usable(before + at[0]) != cell_usable(before + value.len))
         return false;
     at[0] = (uint8_t)value.len;
     memmove(at + 1, value.ptr, value.len);
@@ -171,7 +187,7 @@ bool entry_store_inline(struct entry *e, struct bytes value, enum value_encoding
 
 void entry_free_shell(struct entry *e)
 {
-    mem_free_sized(e, entry_shell_size(e));
+    cell_free(e, entry_shell_size(e));
 }
 
 const char *entry_type_name(enum value_type type)

@@ -8,11 +8,12 @@
  *   [4 bytes]   long key's length
  *   [6|8 bytes] deadline in milliseconds since 1970, if ENTRY_EXPIRES (8 if ENTRY_WIDE_DEADLINE)
  *   key
- *   value       inline string: 1 byte length and the bytes; else 8 bytes: an int64, or a pointer to
- *               struct blob (strings) or to the value of another type
+ *   value       inline string: 1 byte length and the bytes
+ *               ENC_INT: 8 bytes, an int64
+ *               else 6 bytes, a pointer to struct blob (strings) or to the value of another type
  *
- * A 16-byte key with a 3-byte value takes 26 bytes, 32 with a deadline: one 32-byte block of the
- * allocator either way. Nothing is aligned; all fields go through memcpy.
+ * A 16-byte key with a 3-byte value takes 26 bytes, 32 with a deadline: cells of 28 and 32 bytes
+ * (base/cells.h). Nothing is aligned; all fields go through memcpy.
  *
  * Entries are immutable in layout: what changes the length of a part builds a new entry, and the
  * keyspace puts it in the old one's place. Only storage/keyspace.c and the files of the value types
@@ -100,11 +101,14 @@ static inline void entry_set_clock(struct entry *e, uint32_t clock)
 struct bytes entry_key(const struct entry *e);
 /* DEADLINE_NONE or milliseconds since 1970. */
 int64_t entry_deadline(const struct entry *e);
-/* The value's 8 bytes: not for inline strings. */
+/* The number: ENC_INT only. */
 int64_t entry_int(const struct entry *e);
-void *entry_pointer(const struct entry *e);
 void entry_set_int(struct entry *e, int64_t value);
+/* The pointer: not for numbers nor inline strings. */
+void *entry_pointer(const struct entry *e);
 void entry_set_pointer(struct entry *e, void *value);
+/* Give to the number or pointer of from, whose value is of the same kind, and its encoding. */
+void entry_set_word_of(struct entry *to, const struct entry *from);
 void entry_set_encoding(struct entry *e, enum value_encoding encoding);
 /* Change the deadline in place; false (nothing changed) where that takes another layout. */
 bool entry_store_deadline(struct entry *e, int64_t deadline);
@@ -116,9 +120,10 @@ struct bytes entry_inline(const struct entry *e);
 /* New entries; the caller owns them. deadline may be DEADLINE_NONE. */
 struct entry *entry_create_inline(struct bytes key, struct bytes value,
                                   enum value_encoding encoding, int64_t deadline);
+/* word: the number with ENC_INT, else a pointer. */
 struct entry *entry_create_word(struct bytes key, enum value_type type,
                                 enum value_encoding encoding, int64_t word, int64_t deadline);
-/* A copy of e's shell with another key and deadline. The value's 8 bytes are copied as they are:
+/* A copy of e's shell with another key and deadline. A pointer is copied as it is:
  * afterwards only one of the two shells may own what they point to. */
 struct entry *entry_rebuild(const struct entry *e, struct bytes key, int64_t deadline);
 /* Free the allocation of the entry itself, not what its value points to. */

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/cells.h"
 #include "base/memory.h"
 #include "storage/eviction.h"
 #include "storage/keyspace_news.h"
@@ -168,7 +169,7 @@ void keyspace_end_entry(struct keyspace *ks, struct entry *e, bool lazy)
 
 size_t keyspace_entry_memory(const struct entry *e, uint64_t samples)
 {
-    return mem_usable(entry_shell_size(e)) + value_ops(entry_type(e))->memory(e, samples);
+    return cell_usable(entry_shell_size(e)) + value_ops(entry_type(e))->memory(e, samples);
 }
 
 /* What the undo log keeps alive counts as its memory. */
@@ -328,9 +329,10 @@ void keyspace_replace(struct keyspace *ks, int db, struct entry *old, struct ent
  */
 static void give_value_back(struct entry *from, struct entry *to)
 {
-    if (!(to->flags & ENTRY_INLINE))
-        entry_set_int(to, entry_int(from));
-    entry_set_encoding(to, entry_encoding(from));
+    if (to->flags & ENTRY_INLINE)
+        entry_set_encoding(to, entry_encoding(from));
+    else
+        entry_set_word_of(to, from);
 }
 
 static void revert_reshell(struct keyspace *ks, void *record)

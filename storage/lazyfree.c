@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/memory.h"
 
 struct job {
@@ -57,6 +58,7 @@ static void *run(void *context)
     struct lazyfree *lf = context;
     struct batch mine = {0};
     mem_thread_enter();
+    cells_enter_foreign_thread();
     while (take(lf, &mine)) {
         for (size_t i = 0; i < mine.count; i++) {
             struct job *job = &mine.jobs[i];

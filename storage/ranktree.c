@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/cells.h"
 #include "base/memory.h"
 #include "storage/ranktree_node.h"
 
@@ -19,14 +20,16 @@ enum {
 
 /* -- members ----------------------------------------------------------------------------------- */
 
+/* In eights, for the sake of the score's alignment. */
 static size_t ranked_size(size_t len)
 {
-    return sizeof(struct ranked) + 1 + (len < LONG_NAME ? 0 : sizeof(uint64_t)) + len;
+    size_t size = sizeof(struct ranked) + 1 + (len < LONG_NAME ? 0 : sizeof(uint64_t)) + len;
+    return (size + 7) & ~(size_t)7;
 }
 
 struct ranked *ranked_create(struct bytes name, double score)
 {
-    struct ranked *m = mem_alloc(ranked_size(name.len));
+    struct ranked *m = cell_alloc(ranked_size(name.len));
     unsigned char *at = m->text;
     m->score = score;
     if (name.len < LONG_NAME) {
@@ -43,12 +46,12 @@ struct ranked *ranked_create(struct bytes name, double score)
 
 void ranked_destroy(struct ranked *m)
 {
-    mem_free_sized(m, ranked_size(ranked_name(m).len));
+    cell_free(m, ranked_size(ranked_name(m).len));
 }
 
 size_t ranked_memory(const struct ranked *m)
 {
-    return mem_usable(ranked_size(ranked_name(m).len));
+    return cell_usable(ranked_size(ranked_name(m).len));
 }
 
 int ranked_compare(const struct ranked *a, const struct ranked *b)

@@ -3,9 +3,9 @@
  */
 #include "storage/set_member.h"
 
-#include "base/memory.h"
+#include "base/cells.h"
 
-enum { SIXTEENS = 7, LONG = 255, LONG_HEADER = 1 + sizeof(uint64_t) };
+enum { EIGHTS = 7, LONG = 255, LONG_HEADER = 1 + sizeof(uint64_t) };
 
 static struct bytes key_of_member(const void *member)
 {
@@ -16,22 +16,23 @@ const struct dict_type member_table = {key_of_member};
 
 static bool is_bare(size_t len)
 {
-    return len % 16 == 0 && len > 0 && len <= 16 * (size_t)SIXTEENS;
+    return len % 8 == 0 && len > 0 && len <= 8 * (size_t)EIGHTS;
 }
 
+/* In eights, so that the pointer's low bits are free. */
 static size_t block_size(size_t len)
 {
     if (is_bare(len))
         return len;
-    return len + (len < LONG ? 1 : LONG_HEADER);
+    return (len + (len < LONG ? 1 : LONG_HEADER) + 7) & ~(size_t)7;
 }
 
 void *member_create(struct bytes text)
 {
-    unsigned char *block = mem_alloc(block_size(text.len));
+    unsigned char *block = cell_alloc(block_size(text.len));
     if (is_bare(text.len)) {
         memcpy(block, text.ptr, text.len);
-        return block + text.len / 16;
+        return block + text.len / 8;
     }
     uint64_t len = text.len;
     block[0] = len < LONG ? (unsigned char)len : LONG;
@@ -44,15 +45,15 @@ void *member_create(struct bytes text)
 
 static void *block_of(const void *member)
 {
-    return (void *)((uintptr_t)member & ~(uintptr_t)SIXTEENS);
+    return (void *)((uintptr_t)member & ~(uintptr_t)EIGHTS);
 }
 
 void member_destroy(void *member)
 {
-    mem_free_sized(block_of(member), block_size(member_text(member).len));
+    cell_free(block_of(member), block_size(member_text(member).len));
 }
 
 size_t member_memory(const void *member)
 {
-    return mem_usable(block_size(member_text(member).len));
+    return cell_usable(block_size(member_text(member).len));
 }

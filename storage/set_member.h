@@ -1,10 +1,9 @@
 /*
- * set_member.h - a member in the table of a set: a block of its own, as small as the allocator has
- * it.
+ * set_member.h - a member in the table of a set: a cell of its own (base/cells.h).
  *
- * A member of 16, 32, ... 112 bytes fills a block exactly and is nothing but its bytes: how many
- * sixteens it has stands in the low bits of the pointer, which alignment leaves free. In front of
- * any other member stands its length: one byte, or 255 and eight bytes.
+ * A member of 8, 16, ... 56 bytes fills a cell exactly and is nothing but its bytes: how many
+ * eights it has stands in the low bits of the pointer, which alignment leaves free. In front of any
+ * other member stands its length: one byte, or 255 and eight bytes.
  */
 #ifndef REDOUBT_STORAGE_SET_MEMBER_H
 #define REDOUBT_STORAGE_SET_MEMBER_H
@@ -19,11 +18,11 @@ size_t member_memory(const void *member);
 
 static inline struct bytes member_text(const void *member)
 {
-    enum { SIXTEENS = 7, LONG = 255 };
+    enum { EIGHTS = 7, LONG = 255 };
     uintptr_t word = (uintptr_t)member;
-    const unsigned char *block = (const unsigned char *)(word & ~(uintptr_t)SIXTEENS);
-    if (word & SIXTEENS)
-        return bytes_of(block, (word & SIXTEENS) * 16);
+    const unsigned char *block = (const unsigned char *)(word & ~(uintptr_t)EIGHTS);
+    if (word & EIGHTS)
+        return bytes_of(block, (word & EIGHTS) * 8);
     if (block[0] != LONG)
         return bytes_of(block + 1, block[0]);
     uint64_t len;

@@ -341,8 +341,12 @@ static void test_entry_layout(void **state)
             assert_false(entry_expires(copy));
             entry_free_shell(copy);
             entry_free_shell(e);
-            e = entry_create_word(key, TYPE_LIST, ENC_QUICKLIST, INT64_MIN, deadlines[i]);
+            e = entry_create_word(key, TYPE_STRING, ENC_INT, INT64_MIN, deadlines[i]);
             assert_int_equal(entry_int(e), INT64_MIN);
+            entry_free_shell(e);
+            e = entry_create_word(key, TYPE_LIST, ENC_QUICKLIST, (int64_t)(uintptr_t)name,
+                                  deadlines[i]);
+            assert_ptr_equal(entry_pointer(e), name);
             assert_int_equal(entry_type(e), TYPE_LIST);
             assert_int_equal(entry_encoding(e), ENC_QUICKLIST);
             entry_free_shell(e);

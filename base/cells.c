@@ -1,0 +1,209 @@
+/*
+ * cells.c - pages of cells of one size.
+ *
+ * A page is aligned to its own size, so a cell's address leads to it. Cells that were freed form a
+ * list inside the page (each holds the offset of the next), and those that were never used begin at
+ * fresh: memory that nobody needed yet is never touched. Pages with room stand in a list for each
+ * size; a page that became empty goes back to the allocator unless it is the last with room.
+ */
+#include "base/cells.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum {
+    PAGE = 64 * 1024,
+    STEP = 4,
+    CELL_MIN = 8, /* a cell that waits to be collected holds a pointer */
+    CLASSES = CELL_MAX / STEP + 1,
+};
+
+struct page {
+    struct page *next, *prev; /* among those with room, while it has some */
+    uint32_t size;            /* of a cell */
+    uint32_t used;            /* cells in use */
+    uint32_t freed;           /* offset of the cell that was freed last; 0: none */
+    uint32_t fresh;           /* offset of the first that was never used */
+};
+
+enum { FIRST = (sizeof(struct page) + 63) / 64 * 64 };
+
+#ifdef REDOUBT_JEMALLOC
+static bool pages_in_use = true;
+#else
+static bool pages_in_use = false;
+#endif
+
+static struct {
+    struct page *roomy[CLASSES]; /* by size / STEP */
+    size_t pages, live;          /* pages; bytes in cells in use */
+    void *collected;             /* cells that others freed, linked, being taken back */
+} cells;
+
+/* What others freed and nobody has looked at yet: linked through the cells' first eight bytes. */
+static _Atomic(void *) waiting;
+static atomic_size_t waiting_bytes; /* with those in cells.collected */
+static _Thread_local bool is_foreign;
+
+static inline size_t rounded(size_t size)
+{
+    return size <= CELL_MIN ? CELL_MIN : (size + STEP - 1) / STEP * STEP;
+}
+
+static inline bool is_cell(size_t size)
+{
+    return size <= CELL_MAX && pages_in_use;
+}
+
+static inline struct page *page_of(const void *cell)
+{
+    return (struct page *)((uintptr_t)cell & ~(uintptr_t)(PAGE - 1));
+}
+
+static inline bool has_room(const struct page *p)
+{
+    return p->freed != 0 || p->fresh + p->size <= PAGE;
+}
+
+static void page_link(struct page *p)
+{
+    struct page **first = &cells.roomy[p->size / STEP];
+    p->prev = NULL;
+    p->next = *first;
+    if (p->next != NULL)
+        p->next->prev = p;
+    *first = p;
+}
+
+static void page_unlink(struct page *p)
+{
+    *(p->prev != NULL ? &p->prev->next : &cells.roomy[p->size / STEP]) = p->next;
+    if (p->next != NULL)
+        p->next->prev = p->prev;
+}
+
+/* What others have freed may be had without a new page. */
+static struct page *page_with_room(size_t size)
+{
+    enum { COLLECT = 256 };
+    struct page **first = &cells.roomy[size / STEP];
+    if (*first == NULL)
+        cells_collect(COLLECT);
+    if (*first == NULL) {
+        struct page *p = mem_alloc_aligned(PAGE, PAGE);
+        *p = (struct page){.size = (uint32_t)size, .fresh = FIRST};
+        cells.pages++;
+        page_link(p);
+    }
+    return *first;
+}
+
+void *cell_alloc(size_t size)
+{
+    if (!is_cell(size))
+        return mem_alloc(size);
+    size = rounded(size);
+    struct page *p = cells.roomy[size / STEP];
+    if (__builtin_expect(p == NULL, 0))
+        p = page_with_room(size);
+    char *cell;
+    if (p->freed != 0) {
+        cell = (char *)p + p->freed;
+        memcpy(&p->freed, cell, sizeof p->freed);
+    } else {
+        cell = (char *)p + p->fresh;
+        p->fresh += (uint32_t)size;
+    }
+    p->used++;
+    cells.live += size;
+    if (!has_room(p))
+        page_unlink(p);
+    return cell;
+}
+
+static void page_empty(struct page *p)
+{
+    if (p->next == NULL && p->prev == NULL) {
+        p->freed = 0;
+        p->fresh = FIRST;
+        return;
+    }
+    page_unlink(p);
+    cells.pages--;
+    mem_free_sized(p, PAGE);
+}
+
+static void take_back(void *cell)
+{
+    struct page *p = page_of(cell);
+    bool had_room = has_room(p);
+    memcpy(cell, &p->freed, sizeof p->freed);
+    p->freed = (uint32_t)((char *)cell - (char *)p);
+    p->used--;
+    cells.live -= p->size;
+    if (!had_room)
+        page_link(p);
+    if (p->used == 0)
+        page_empty(p);
+}
+
+static void free_from_afar(void *cell)
+{
+    atomic_fetch_add_explicit(&waiting_bytes, page_of(cell)->size, memory_order_relaxed);
+    void *next = atomic_load_explicit(&waiting, memory_order_relaxed);
+    do
+        memcpy(cell, &next, sizeof next);
+    while (!atomic_compare_exchange_weak_explicit(&waiting, &next, cell, memory_order_release,
+                                                  memory_order_relaxed));
+}
+
+void cell_free(void *cell, size_t size)
+{
+    if (cell == NULL)
+        return;
+    if (!is_cell(size))
+        mem_free_sized(cell, size);
+    else if (is_foreign)
+        free_from_afar(cell);
+    else
+        take_back(cell);
+}
+
+size_t cell_usable(size_t size)
+{
+    return is_cell(size) ? rounded(size) : mem_usable(size);
+}
+
+void cells_enter_foreign_thread(void)
+{
+    is_foreign = true;
+}
+
+bool cells_collect(size_t count)
+{
+    for (; count > 0; count--) {
+        if (cells.collected == NULL)
+            cells.collected = atomic_exchange_explicit(&waiting, NULL, memory_order_acquire);
+        void *cell = cells.collected;
+        if (cell == NULL)
+            return false;
+        memcpy(&cells.collected, cell, sizeof cells.collected);
+        atomic_fetch_sub_explicit(&waiting_bytes, page_of(cell)->size, memory_order_relaxed);
+        take_back(cell);
+    }
+    return true;
+}
+
+size_t cells_idle(void)
+{
+    return cells.pages * PAGE - cells.live +
+           atomic_load_explicit(&waiting_bytes, memory_order_relaxed);
+}
+
+void cells_use_pages(bool use)
+{
+    pages_in_use = use;
+}
