@@ -56,6 +56,33 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return bytes_equal_word(a.ptr + last, b.ptr + last);
 }
 
+/* memcpy() for what is mostly short: a call costs more than to copy twenty bytes, and what
+ * compilers put in its place for a length they know to be small (rep movs) more still. Nothing
+ * behind the length is read or written. */
+static inline void bytes_copy(void *to, const void *from, size_t len)
+{
+    enum { BLOCK = 16, WORD = 8, HALF = 4, SHORT = 128 };
+    char *t = (char *)to;
+    const char *f = (const char *)from;
+    if (len > SHORT) {
+        memcpy(t, f, len);
+    } else if (len >= BLOCK) {
+        for (size_t i = 0; i + BLOCK < len; i += BLOCK)
+            memcpy(t + i, f + i, BLOCK);
+        memcpy(t + len - BLOCK, f + len - BLOCK, BLOCK);
+    } else if (len >= WORD) {
+        memcpy(t, f, WORD);
+        memcpy(t + len - WORD, f + len - WORD, WORD);
+    } else if (len >= HALF) {
+        memcpy(t, f, HALF);
+        memcpy(t + len - HALF, f + len - HALF, HALF);
+    } else if (len > 0) {
+        t[0] = f[0];
+        t[len / 2] = f[len / 2];
+        t[len - 1] = f[len - 1];
+    }
+}
+
 /* Compare with a NUL-terminated ASCII word, ignoring case: how options and subcommands are matched.
  */
 static inline bool bytes_is_word(struct bytes a, const char *word)

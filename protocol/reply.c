@@ -353,8 +353,7 @@ void reply_bulk(struct reply *r, struct bytes value)
         if (at == NULL)
             return;
         at = write_header(at, '$', (int64_t)value.len);
-        if (value.len > 0)
-            memcpy(at, value.ptr, value.len);
+        bytes_copy(at, value.ptr, value.len);
         r->at = write_line_end(at + value.len);
         return;
     }

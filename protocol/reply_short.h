@@ -20,8 +20,7 @@ static inline void reply_bulk_short(struct reply *r, struct bytes value)
     *at++ = (char)('0' + value.len % 10);
     *at++ = '\r';
     *at++ = '\n';
-    if (value.len > 0)
-        memcpy(at, value.ptr, value.len);
+    bytes_copy(at, value.ptr, value.len);
     at += value.len;
     *at++ = '\r';
     *at++ = '\n';

@@ -6,7 +6,7 @@
 #include "base/cells.h"
 #include "base/memory.h"
 
-enum { HEADER = sizeof(struct entry), LONG_KEY = 255, NUMBER = 8, POINTER = 6 };
+enum { HEADER = sizeof(struct entry), NUMBER = 8, POINTER = 6 };
 
 _Static_assert(sizeof(struct entry) == 6, "the header is six bytes");
 _Static_assert(TYPE_COUNT <= 8 && ENC_COUNT <= 16, "type and encoding share a byte");
@@ -17,28 +17,12 @@ static bool deadline_is_wide(int64_t deadline)
     return deadline >= (int64_t)1 << 48;
 }
 
-static size_t deadline_size(uint8_t flags)
-{
-    if (!(flags & ENTRY_EXPIRES))
-        return 0;
-    return flags & ENTRY_WIDE_DEADLINE ? 8 : 6;
-}
-
 static inline const uint8_t *deadline_at(const struct entry *e)
 {
-    return e->body + (e->key_len == LONG_KEY ? 4 : 0);
+    return e->body + (e->key_len == ENTRY_LONG_KEY ? 4 : 0);
 }
 
-struct bytes entry_key(const struct entry *e)
-{
-    if (e->key_len != LONG_KEY)
-        return bytes_of(e->body + deadline_size(e->flags), e->key_len);
-    uint32_t len;
-    memcpy(&len, e->body, sizeof len);
-    return bytes_of(e->body + 4 + deadline_size(e->flags), len);
-}
-
-static uint8_t *value_at(const struct entry *e)
+static inline uint8_t *value_at(const struct entry *e)
 {
     struct bytes key = entry_key(e);
     return (uint8_t *)key.ptr + key.len;
@@ -48,9 +32,12 @@ int64_t entry_deadline(const struct entry *e)
 {
     if (!entry_expires(e))
         return DEADLINE_NONE;
-    uint64_t deadline = 0;
-    memcpy(&deadline, deadline_at(e), deadline_size(e->flags));
-    return (int64_t)deadline;
+    uint64_t deadline;
+    if (__builtin_expect(e->flags & ENTRY_WIDE_DEADLINE, 0)) {
+        memcpy(&deadline, deadline_at(e), sizeof deadline);
+        return (int64_t)deadline;
+    }
+    return (int64_t)entry_word48(deadline_at(e));
 }
 
 bool entry_store_deadline(struct entry *e, int64_t deadline)
@@ -59,7 +46,7 @@ bool entry_store_deadline(struct entry *e, int64_t deadline)
         return false;
     if (deadline_is_wide(deadline) && !(e->flags & ENTRY_WIDE_DEADLINE))
         return false;
-    memcpy((uint8_t *)deadline_at(e), &deadline, deadline_size(e->flags));
+    memcpy((uint8_t *)deadline_at(e), &deadline, entry_deadline_size(e->flags));
     return true;
 }
 
@@ -73,13 +60,6 @@ int64_t entry_int(const struct entry *e)
 void entry_set_int(struct entry *e, int64_t value)
 {
     memcpy(value_at(e), &value, sizeof value);
-}
-
-void *entry_pointer(const struct entry *e)
-{
-    uint64_t word = 0;
-    memcpy(&word, value_at(e), POINTER);
-    return (void *)(uintptr_t)word;
 }
 
 void entry_set_pointer(struct entry *e, void *value)
@@ -126,17 +106,17 @@ static struct entry *shell_create(struct bytes key, uint8_t type_encoding, uint8
 {
     if (deadline != DEADLINE_NONE)
         flags |= ENTRY_EXPIRES | (deadline_is_wide(deadline) ? ENTRY_WIDE_DEADLINE : 0);
-    bool is_long = key.len >= LONG_KEY;
+    bool is_long = key.len >= ENTRY_LONG_KEY;
     struct entry *e =
-        cell_alloc(HEADER + (is_long ? 4 : 0) + deadline_size(flags) + key.len + value);
+        cell_alloc(HEADER + (is_long ? 4 : 0) + entry_deadline_size(flags) + key.len + value);
     *e = (struct entry){.type_encoding = type_encoding, .flags = flags};
-    e->key_len = is_long ? LONG_KEY : (uint8_t)key.len;
+    e->key_len = is_long ? ENTRY_LONG_KEY : (uint8_t)key.len;
     if (is_long) {
         uint32_t len = (uint32_t)key.len;
         memcpy(e->body, &len, sizeof len);
     }
-    memcpy((uint8_t *)deadline_at(e), &deadline, deadline_size(flags));
-    memcpy((char *)entry_key(e).ptr, key.ptr, key.len);
+    bytes_copy((uint8_t *)deadline_at(e), &deadline, entry_deadline_size(flags));
+    bytes_copy((char *)entry_key(e).ptr, key.ptr, key.len);
     return e;
 }
 
@@ -147,7 +127,7 @@ struct entry *entry_create_inline(struct bytes key, struct bytes value,
                                    deadline, 1 + value.len);
     uint8_t *at = value_at(e);
     at[0] = (uint8_t)value.len;
-    memcpy(at + 1, value.ptr, value.len);
+    bytes_copy(at + 1, value.ptr, value.len);
     return e;
 }
 
@@ -165,7 +145,7 @@ struct entry *entry_rebuild(const struct entry *e, struct bytes key, int64_t dea
     uint8_t kept = e->flags & ~(ENTRY_EXPIRES | ENTRY_WIDE_DEADLINE | ENTRY_INDEX_MARK);
     struct entry *copy = shell_create(key, e->type_encoding, kept, deadline, value_size(e));
     memcpy(copy->clock, e->clock, sizeof e->clock);
-    memcpy(value_at(copy), value_at(e), value_size(e));
+    bytes_copy(value_at(copy), value_at(e), value_size(e));
     return copy;
 }
 

@@ -98,14 +98,47 @@ static inline void entry_set_clock(struct entry *e, uint32_t clock)
     e->clock[2] = (uint8_t)(clock >> 16);
 }
 
-struct bytes entry_key(const struct entry *e);
+/* -- where things are: what every look-up needs is inline -- */
+enum { ENTRY_LONG_KEY = 255 };
+
+static inline size_t entry_deadline_size(uint8_t flags)
+{
+    if (!(flags & ENTRY_EXPIRES))
+        return 0;
+    return flags & ENTRY_WIDE_DEADLINE ? 8 : 6;
+}
+
+static inline struct bytes entry_key(const struct entry *e)
+{
+    size_t before = entry_deadline_size(e->flags);
+    if (__builtin_expect(e->key_len != ENTRY_LONG_KEY, 1))
+        return bytes_of(e->body + before, e->key_len);
+    uint32_t len;
+    memcpy(&len, e->body, sizeof len);
+    return bytes_of(e->body + sizeof len + before, len);
+}
+
+/* The six bytes at at, read as part of the eight that end with them: one load. The header is
+ * before them. */
+static inline uint64_t entry_word48(const void *at)
+{
+    uint64_t word;
+    memcpy(&word, (const char *)at - 2, sizeof word);
+    return word >> 16;
+}
+
+/* The pointer: not for numbers nor inline strings. */
+static inline void *entry_pointer(const struct entry *e)
+{
+    struct bytes key = entry_key(e);
+    return (void *)(uintptr_t)entry_word48(key.ptr + key.len);
+}
+
 /* DEADLINE_NONE or milliseconds since 1970. */
 int64_t entry_deadline(const struct entry *e);
 /* The number: ENC_INT only. */
 int64_t entry_int(const struct entry *e);
 void entry_set_int(struct entry *e, int64_t value);
-/* The pointer: not for numbers nor inline strings. */
-void *entry_pointer(const struct entry *e);
 void entry_set_pointer(struct entry *e, void *value);
 /* Give to the number or pointer of from, whose value is of the same kind, and its encoding. */
 void entry_set_word_of(struct entry *to, const struct entry *from);

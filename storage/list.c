@@ -334,7 +334,8 @@ static struct qnode *save_element(const struct entry *e, uint64_t index)
     struct quicklist *ql = quicklist_of(e);
     struct list_iter it;
     char scratch[NUMBER_TEXT_MAX];
-    struct list_item item = list_item_at(&it, e, index);
+    struct list_item item;
+    list_item_at(&it, e, index, &item);
     struct qnode *saved = qnode_of_text(&ql->limits, list_item_text(&item, scratch));
     list_iter_end(&it);
     return saved;
@@ -475,14 +476,6 @@ bool list_iter_turn(struct list_iter *it)
 void list_iter_end(struct list_iter *it)
 {
     mem_free(it->temp);
-}
-
-struct list_item list_item_at(struct list_iter *it, const struct entry *e, uint64_t index)
-{
-    struct list_item item = {0};
-    list_iter_begin(it, e, index, false);
-    list_iter_next(it, &item);
-    return item;
 }
 
 bool list_describe(const struct entry *e, struct list_shape *out)

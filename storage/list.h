@@ -87,7 +87,13 @@ static inline bool list_iter_next(struct list_iter *it, struct list_item *out)
 }
 
 /* The index-th element, which exists. It lives until list_iter_end(it). */
-struct list_item list_item_at(struct list_iter *it, const struct entry *e, uint64_t index);
+static inline void list_item_at(struct list_iter *it, const struct entry *e, uint64_t index,
+                                struct list_item *out)
+{
+    list_iter_begin(it, e, index, false);
+    if (!list_iter_next(it, out))
+        __builtin_unreachable();
+}
 
 static inline bool list_item_matches(const struct list_item *item, const struct list_needle *needle)
 {

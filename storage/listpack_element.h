@@ -118,11 +118,27 @@ static inline void element_of_text(struct element *el, struct bytes text)
     element_finish(el);
 }
 
+/* What a head has behind its first byte: 1, 2, 3, 4 or 8 bytes. */
+static inline void element_copy_rest(unsigned char *out, const uint8_t *rest, int len)
+{
+    enum { LONGEST = 8, WORD = 4 };
+    if (len == LONGEST) {
+        memcpy(out, rest, LONGEST);
+    } else if (len == WORD) {
+        memcpy(out, rest, WORD);
+    } else {
+        out[0] = rest[0];
+        out[len / 2] = rest[len / 2];
+        out[len - 1] = rest[len - 1];
+    }
+}
+
 static inline void element_write(unsigned char *out, const struct element *el)
 {
-    memcpy(out, el->head, el->head_len);
-    if (el->tail.len > 0)
-        memcpy(out + el->head_len, el->tail.ptr, el->tail.len);
+    out[0] = el->head[0];
+    if (el->head_len > 1)
+        element_copy_rest(out + 1, el->head + 1, el->head_len - 1);
+    bytes_copy(out + el->head_len, el->tail.ptr, el->tail.len);
     element_write_back(out + el->size - el->back_len, el->size - el->back_len, el->back_len);
 }
 

@@ -40,7 +40,7 @@ struct ranked *ranked_create(struct bytes name, double score)
         memcpy(at, &len, sizeof len);
         at += sizeof len;
     }
-    memcpy(at, name.ptr, name.len);
+    bytes_copy(at, name.ptr, name.len);
     return m;
 }
 

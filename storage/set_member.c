@@ -31,15 +31,14 @@ void *member_create(struct bytes text)
 {
     unsigned char *block = cell_alloc(block_size(text.len));
     if (is_bare(text.len)) {
-        memcpy(block, text.ptr, text.len);
+        bytes_copy(block, text.ptr, text.len);
         return block + text.len / 8;
     }
     uint64_t len = text.len;
     block[0] = len < LONG ? (unsigned char)len : LONG;
     if (len >= LONG)
         memcpy(block + 1, &len, sizeof len);
-    if (len > 0)
-        memcpy(block + (len < LONG ? 1 : LONG_HEADER), text.ptr, len);
+    bytes_copy(block + (len < LONG ? 1 : LONG_HEADER), text.ptr, len);
     return block;
 }
 

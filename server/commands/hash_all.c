@@ -4,6 +4,7 @@
  */
 #include "base/memory.h"
 #include "base/random.h"
+#include "protocol/reply_short.h"
 #include "server/command.h"
 #include "server/commands/draw.h"
 #include "server/commands/hashes.h"
@@ -14,7 +15,7 @@ enum part { NAMES = 1 << 0, VALUES = 1 << 1, PAIRS = NAMES | VALUES };
 static void reply_field(struct call *call, const struct hash_field *f, unsigned parts)
 {
     if (parts & NAMES)
-        reply_bulk(call->reply, f->name);
+        reply_bulk_short(call->reply, f->name);
     if (parts & VALUES)
         hash_reply_value(call, f);
 }

@@ -13,7 +13,8 @@ static struct bytes copy_end(const struct entry *e, enum list_end end, char *sma
 {
     struct list_iter it;
     char scratch[NUMBER_TEXT_MAX];
-    struct list_item item = list_item_at(&it, e, end == LIST_HEAD ? 0 : list_length(e) - 1);
+    struct list_item item;
+    list_item_at(&it, e, end == LIST_HEAD ? 0 : list_length(e) - 1, &item);
     struct bytes text = list_item_text(&item, scratch);
     char *copy = text.len <= room ? small : mem_alloc(text.len);
     if (text.len > 0)

@@ -52,7 +52,8 @@ static void reply_element(struct call *call, const struct entry *e, uint64_t ind
 {
     struct list_iter it;
     char scratch[NUMBER_TEXT_MAX];
-    struct list_item item = list_item_at(&it, e, index);
+    struct list_item item;
+    list_item_at(&it, e, index, &item);
     reply_bulk_short(call->reply, list_item_text(&item, scratch));
     list_iter_end(&it);
 }

@@ -5,6 +5,7 @@
 #include "server/commands/sets.h"
 
 #include "base/memory.h"
+#include "protocol/reply_short.h"
 #include "server/command.h"
 #include "server/commands/scan.h"
 
@@ -19,7 +20,7 @@ void set_reply_members(struct call *call, const struct entry *e)
     struct set_member m;
     set_iter_begin(&it, e);
     while (set_iter_next(&it, &m))
-        reply_bulk(call->reply, m.text);
+        reply_bulk_short(call->reply, m.text);
     set_iter_end(&it);
 }
 

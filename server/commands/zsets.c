@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "protocol/reply_short.h"
 #include "server/command.h"
 #include "storage/value.h"
 
@@ -16,7 +17,7 @@ void zset_reply_item(struct reply *r, const struct zset_item *item, bool with_sc
 {
     if (with_score && r->resp > 2)
         reply_array(r, 2);
-    reply_bulk(r, item->name);
+    reply_bulk_short(r, item->name);
     if (with_score)
         reply_double(r, item->score);
 }

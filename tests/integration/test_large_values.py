@@ -2,7 +2,8 @@
 
 Another client waits for as long as one turn of the loop takes. Here one client speaks at a time and sends what one turn
 reads, so what a request costs the main thread is what others would wait. It is counted as processor time: on a machine
-with other work, waiting by the clock would tell of that work.
+with other work, waiting by the clock would tell of that work. Processor time tells of it too, now and then (a virtual
+machine's neighbour takes the core), but not of the same turn each time: a turn counts with the least that it ever took.
 """
 import time
 import unittest
@@ -11,7 +12,7 @@ from servers import IS_REDOUBT, REDOUBT, Server, wait_until
 from wire import Wire, encode, value
 
 MEMBERS = 1_000_000
-LIMIT_MS = 15  # 5 ms is what we hold on a quiet machine; neighbours of a virtual one take more than that at times
+LIMIT_MS, TRIES = 5, 4
 BATCH, TURN = 200, 2  # elements in a request, requests in a turn
 
 
@@ -39,7 +40,11 @@ class LargeValues(unittest.TestCase):
     def setUp(self):
         self.wire = Wire(self.server, timeout=60)
         self.addCleanup(self.wire.close)
-        self.longest_ms = 0.0
+        self.took_ms = {}  # (what was being done, how often before): the least of all tries
+        self.begin('')
+
+    def begin(self, name):
+        self.doing, self.done = name, 0
 
     def loop_ms(self):
         """Processor time of the server's main thread, which has the number of the process."""
@@ -51,12 +56,20 @@ class LargeValues(unittest.TestCase):
         """Some requests in one write, small enough for a turn; the last answer."""
         before = self.loop_ms()
         replies = self.wire.pipeline(requests)
-        self.longest_ms = max(self.longest_ms, self.loop_ms() - before)
+        key, took = (self.doing, self.done), self.loop_ms() - before
+        self.took_ms[key] = min(took, self.took_ms.get(key, took))
+        self.done += 1
         return value(replies[-1])
 
-    def assert_quick(self, name):
-        self.assertLess(self.longest_ms, LIMIT_MS, name)
-        self.longest_ms = 0.0
+    def assert_quick(self, life):
+        """No turn of a life took long each time."""
+        for _ in range(TRIES):
+            life()
+            slow = {key: took for key, took in self.took_ms.items() if took >= LIMIT_MS}
+            if not slow:
+                return
+            self.wire.ask('FLUSHALL')
+        self.fail(f'milliseconds: {slow}')
 
     def write(self, word, kind, numbers):
         for first in range(numbers.start, numbers.stop, TURN * BATCH):
@@ -70,37 +83,28 @@ class LargeValues(unittest.TestCase):
             seen += len(part)
 
     def life_of(self, kind, *halves):
-        """What stops the loop does so each time; what a busy machine does to a single turn, it does not."""
-        for left in (2, 1, 0):
-            try:
-                return self.one_life_of(kind, *halves)
-            except AssertionError:
-                if left == 0:
-                    raise
-                self.wire.ask('FLUSHALL')
-                self.longest_ms = 0.0
+        self.assert_quick(lambda: self.one_life_of(kind, *halves))
 
     def one_life_of(self, kind, *halves):
+        self.begin('make')
         self.write(PUSH[kind], kind, range(MEMBERS))
         self.assertEqual(self.wire.ask(LENGTH[kind], kind), MEMBERS)
-        self.assert_quick('made')
         for name in ('second', 'third'):
             self.wire.ask('COPY', kind, name)
-        self.longest_ms = 0.0
         if kind in SCAN:
+            self.begin('scan')
             self.scan(kind)
-            self.assert_quick('scanned')
         for half in halves:
+            self.begin(half[0])
             self.turn([half[0], kind, *half[1:]])
-            self.assert_quick(half[0])
             self.upkeep()
         if kind in REMOVE and not halves:
+            self.begin(REMOVE[kind])
             self.write(REMOVE[kind], kind, range(MEMBERS // 2))
-            self.assert_quick(REMOVE[kind])
         self.assertEqual(self.wire.ask(LENGTH[kind], kind), MEMBERS // 2 ** max(len(halves), 1))
+        self.begin('end')
         for request in (['DEL', 'second'], ['SET', 'third', 'x'], ['FLUSHALL']):
             self.turn(request)
-            self.assert_quick(' '.join(request))
 
     def upkeep(self):
         """Work that goes on after a request takes a share of each moment, but never a long stretch."""
@@ -108,7 +112,6 @@ class LargeValues(unittest.TestCase):
         for _ in range(100):
             self.turn(['PING'])
             time.sleep(0.002)
-        self.assert_quick('upkeep')
         self.assertGreater(self.loop_ms() - began, 0)
 
     def test_list(self):
@@ -148,12 +151,15 @@ class LargeValues(unittest.TestCase):
     @unittest.skipUnless(IS_REDOUBT, 'MULTI ROLLBACK is ours')
     def test_sections_of_large_values(self):
         """Removing and renaming a large value, and taking that back, is quick; so is what grew in a section that failed."""
+        self.assert_quick(self.failing_sections)
+
+    def failing_sections(self):
+        self.begin('make')
         self.write('ZADD', 'zset', range(200_000))
+        self.begin('sections')
         for changes in ([['DEL', 'zset']], [['RENAME', 'zset', 'other']], [['SET', 'zset', 'x']], [['ZADD', 'zset', 1, 'one']],
                         [['DEL', 'zset'], ['FLUSHALL']], [['PEXPIRE', 'zset', -1]], [['MOVE', 'zset', 3]]):
-            self.longest_ms = 0.0
             self.turn(['MULTI', 'ROLLBACK'], *changes, ['RENAME', 'never', 'x'], ['EXEC'])
-            self.assert_quick(changes)
             self.assertEqual(self.wire.ask('ZCARD', 'zset'), 200_000)
 
     def test_flush_answers_when_all_has_ended(self):

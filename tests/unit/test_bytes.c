@@ -1,5 +1,5 @@
 /*
- * test_bytes.c - comparing views: every length, a difference at every place, and nothing read
+ * test_bytes.c - comparing and copying: every length, a difference at every place, and nothing read
  * beyond the end (each view ends where its allocation does, for the address sanitizer).
  */
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 
-enum { LONGEST = 100 };
+enum { LONGEST = 200 };
 
 static char *block_of(size_t len)
 {
@@ -38,6 +38,20 @@ static void test_equal(void **state)
     }
 }
 
+static void test_copy(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < LONGEST; len++) {
+        char *from = block_of(len), *to = block_of(len);
+        for (size_t i = 0; i < len; i++)
+            from[i] = (char)(i + 1);
+        bytes_copy(to, from, len);
+        assert_memory_equal(to, from, len);
+        free(from);
+        free(to);
+    }
+}
+
 static void test_order(void **state)
 {
     (void)state;
@@ -59,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_copy),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_word),
     };
