@@ -103,7 +103,7 @@ class LargeValues(unittest.TestCase):
             self.write(REMOVE[kind], kind, range(MEMBERS // 2))
         self.assertEqual(self.wire.ask(LENGTH[kind], kind), MEMBERS // 2 ** max(len(halves), 1))
         self.begin('end')
-        for request in (['DEL', 'second'], ['SET', 'third', 'x'], ['FLUSHALL']):
+        for request in (['DEL', 'second'], ['SET', 'third', 'x'], ['FLUSHALL', 'ASYNC']):
             self.turn(request)
 
     def upkeep(self):
