@@ -116,6 +116,11 @@ size_t mem_usable(size_t size)
     return nallocx(size, 0);
 }
 
+void mem_give_back_in_background(bool on)
+{
+    mallctl("background_thread", NULL, NULL, &on, sizeof on);
+}
+
 void mem_thread_enter(void)
 {
     uint64_t *allocated = NULL, *freed = NULL;
@@ -154,6 +159,11 @@ void mem_free_sized(void *block, size_t size)
 size_t mem_usable(size_t size)
 {
     return size;
+}
+
+void mem_give_back_in_background(bool on)
+{
+    (void)on;
 }
 
 void mem_thread_enter(void)

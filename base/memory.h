@@ -10,6 +10,7 @@
 #ifndef REDOUBT_BASE_MEMORY_H
 #define REDOUBT_BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Never NULL: out of memory ends the process with a message. */
@@ -34,6 +35,10 @@ void mem_free_sized(void *block, size_t size);
 /* Bytes that a request for size really takes; what a given block really takes. */
 size_t mem_usable(size_t size);
 size_t mem_size_of(const void *block);
+
+/* Should a thread of the allocator's give unused memory back to the system? Without one that
+ * happens only while memory is asked for: an idle server keeps what it once needed. */
+void mem_give_back_in_background(bool on);
 
 /* Every thread that allocates announces itself once, so that mem_used() can count it. */
 void mem_thread_enter(void);

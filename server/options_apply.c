@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "server/client.h"
 #include "server/client_eviction.h"
 #include "server/crash.h"
@@ -150,6 +151,13 @@ static bool apply_snapshot(struct server *s, struct option_error *error)
 {
     (void)error;
     snapshot_arm(s);
+    return true;
+}
+
+static bool apply_memory_thread(struct server *s, struct option_error *error)
+{
+    (void)error;
+    mem_give_back_in_background(s->opt.jemalloc_bg_thread);
     return true;
 }
 
@@ -306,6 +314,7 @@ static const struct {
     {OPTION_locale_collate, apply_locale, true},
     {OPTION_lua_memory_limit, apply_lua_memory, true},
     {OPTION_hz, apply_hz, true},
+    {OPTION_jemalloc_bg_thread, apply_memory_thread, true},
     {OPTION_requirepass, apply_requirepass, true},
     {OPTION_notify_keyspace_events, apply_events, true},
     {OPTION_oom_score_adj, apply_oom_score, true},

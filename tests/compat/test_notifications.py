@@ -163,6 +163,7 @@ class Notifications(unittest.TestCase):
 
     def family(self, name):
         ears = self.ears()
+        self.compare(ears, [['DEBUG', 'SET-ACTIVE-EXPIRE', 0]])  # which comes when it comes: what has ended is told when it is met
         if name == 'sort':
             self.compare(ears, lists.dataset(self.rng))
         for _ in range(0, COMMANDS // len(FAMILIES), BATCH):

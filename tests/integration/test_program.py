@@ -323,6 +323,26 @@ class Life(ProgramCase):
             self.assertTrue(closed, 'the idle client was not closed')
             self.assertGreater(time.time() - start, 0.9)
 
+    def test_memory_goes_back_without_requests(self):
+        """jemalloc-bg-thread: a thread gives back what an idle server needs no more."""
+        port = free_port()
+        program, r = self.run_ready('--port', port), self.client(port)
+        if 'jemalloc' not in r.info('memory')['mem_allocator']:
+            self.skipTest('this build has another allocator')
+
+        def threads():
+            pid, names = program.process.pid, []
+            for task in os.listdir(f'/proc/{pid}/task'):
+                with open(f'/proc/{pid}/task/{task}/comm') as f:
+                    names.append(f.read().strip())
+            return sum('jemalloc' in name for name in names)
+
+        self.assertGreater(threads(), 0)
+        r.config_set('jemalloc-bg-thread', 'no')
+        self.assertEqual(threads(), 0)
+        r.config_set('jemalloc-bg-thread', 'yes')
+        self.assertGreater(threads(), 0)
+
     def test_config_rewrite(self):
         port = free_port()
         program = self.run_ready('server.conf', files={'server.conf': f'# kept\nport {port}\nhz 20\n'})
