@@ -5,6 +5,12 @@
  * list inside the page (each holds the offset of the next), and those that were never used begin at
  * fresh: memory that nobody needed yet is never touched. Pages with room stand in a list for each
  * size; a page that became empty goes back to the allocator unless it is the last with room.
+ *
+ * Cells that the other thread has freed form a second list in their page, its first cell and its
+ * length in one atomic word (away). That thread alone adds to it; it queues the page when the word
+ * was 0. The thread that allocates takes a queued page's list as a whole, without looking at the
+ * cells, which are in nobody's cache any more. The list's end (away_last) is written while away is
+ * 0 only, and read before away becomes 0.
  */
 #include "base/cells.h"
 
@@ -27,6 +33,10 @@ struct page {
     uint32_t used;            /* cells in use */
     uint32_t freed;           /* offset of the cell that was freed last; 0: none */
     uint32_t fresh;           /* offset of the first that was never used */
+    struct page *next_waiting;
+    _Atomic uint32_t
+        away;           /* freed elsewhere: offset of the first (low half), how many (high half) */
+    uint32_t away_last; /* offset of the last */
 };
 
 enum { FIRST = (sizeof(struct page) + 63) / 64 * 64 };
@@ -40,12 +50,12 @@ static bool pages_in_use = false;
 static struct {
     struct page *roomy[CLASSES]; /* by size / STEP */
     size_t pages, live;          /* pages; bytes in cells in use */
-    void *collected;             /* cells that others freed, linked, being taken back */
+    struct page *collected;      /* pages of which others freed cells, being looked at */
 } cells;
 
-/* What others freed and nobody has looked at yet: linked through the cells' first eight bytes. */
-static _Atomic(void *) waiting;
-static atomic_size_t waiting_bytes; /* with those in cells.collected */
+/* Pages of which another thread has freed cells since they were looked at. */
+static _Atomic(struct page *) waiting;
+static atomic_size_t waiting_bytes;
 static _Thread_local bool is_foreign;
 
 static inline size_t rounded(size_t size)
@@ -88,7 +98,7 @@ static void page_unlink(struct page *p)
 /* What others have freed may be had without a new page. */
 static struct page *page_with_room(size_t size)
 {
-    enum { COLLECT = 256 };
+    enum { COLLECT = 1 };
     struct page **first = &cells.roomy[size / STEP];
     if (*first == NULL)
         cells_collect(COLLECT);
@@ -152,12 +162,42 @@ static void take_back(void *cell)
 
 static void free_from_afar(void *cell)
 {
-    atomic_fetch_add_explicit(&waiting_bytes, page_of(cell)->size, memory_order_relaxed);
-    void *next = atomic_load_explicit(&waiting, memory_order_relaxed);
+    struct page *p = page_of(cell);
+    uint32_t at = (uint32_t)((char *)cell - (char *)p), first;
+    uint32_t away = atomic_load_explicit(&p->away, memory_order_acquire);
+    atomic_fetch_add_explicit(&waiting_bytes, p->size, memory_order_relaxed);
+    do {
+        first = away & UINT16_MAX;
+        memcpy(cell, &first, sizeof first);
+        if (away == 0)
+            p->away_last = at;
+    } while (!atomic_compare_exchange_weak_explicit(&p->away, &away, ((away >> 16) + 1) << 16 | at,
+                                                    memory_order_acq_rel, memory_order_acquire));
+    if (away != 0)
+        return;
+    struct page *next = atomic_load_explicit(&waiting, memory_order_relaxed);
     do
-        memcpy(cell, &next, sizeof next);
-    while (!atomic_compare_exchange_weak_explicit(&waiting, &next, cell, memory_order_release,
+        p->next_waiting = next;
+    while (!atomic_compare_exchange_weak_explicit(&waiting, &next, p, memory_order_release,
                                                   memory_order_relaxed));
+}
+
+/* All that was freed elsewhere of one page. */
+static void take_page_back(struct page *p)
+{
+    uint32_t last = p->away_last;
+    uint32_t away = atomic_exchange_explicit(&p->away, 0, memory_order_acq_rel);
+    size_t count = away >> 16;
+    bool had_room = has_room(p);
+    memcpy((char *)p + last, &p->freed, sizeof p->freed);
+    p->freed = away & UINT16_MAX;
+    p->used -= (uint32_t)count;
+    cells.live -= count * p->size;
+    atomic_fetch_sub_explicit(&waiting_bytes, count * p->size, memory_order_relaxed);
+    if (!had_room)
+        page_link(p);
+    if (p->used == 0)
+        page_empty(p);
 }
 
 void cell_free(void *cell, size_t size)
@@ -182,17 +222,16 @@ void cells_enter_foreign_thread(void)
     is_foreign = true;
 }
 
-bool cells_collect(size_t count)
+bool cells_collect(size_t pages)
 {
-    for (; count > 0; count--) {
+    for (; pages > 0; pages--) {
         if (cells.collected == NULL)
             cells.collected = atomic_exchange_explicit(&waiting, NULL, memory_order_acquire);
-        void *cell = cells.collected;
-        if (cell == NULL)
+        struct page *p = cells.collected;
+        if (p == NULL)
             return false;
-        memcpy(&cells.collected, cell, sizeof cells.collected);
-        atomic_fetch_sub_explicit(&waiting_bytes, page_of(cell)->size, memory_order_relaxed);
-        take_back(cell);
+        cells.collected = p->next_waiting;
+        take_page_back(p);
     }
     return true;
 }

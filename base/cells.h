@@ -6,8 +6,8 @@
  * cell has no header, so whoever frees it says how large it is. What is larger than CELL_MAX is the
  * allocator's.
  *
- * One thread allocates: the one that executes commands. Others may free: what they free waits until
- * that thread collects it.
+ * One thread allocates: the one that executes commands. One other may free: what it frees waits
+ * until the first collects it.
  *
  * In builds with a sanitizer each cell is a block of the allocator, so that misuse is noticed.
  */
@@ -27,10 +27,10 @@ void cell_free(void *cell, size_t size);
  * cells. */
 size_t cell_usable(size_t size);
 
-/* Said once by a thread that only frees. */
+/* Said once by the thread that only frees. */
 void cells_enter_foreign_thread(void);
-/* Take back some, at most count, of what other threads have freed; true: there is more. */
-bool cells_collect(size_t count);
+/* Take back what it has freed of some pages, at most so many; true: there may be more. */
+bool cells_collect(size_t pages);
 
 /* Bytes of pages that are in no cell in use. */
 size_t cells_idle(void);

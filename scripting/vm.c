@@ -26,6 +26,7 @@ enum {
     LARGE = 1 << 20,           /* an allocation that may be refused by the system */
     ARGUMENTS = 64,            /* kept between calls */
     SCRATCH_KEEP = 64 * 1024,
+    GROWN = 1024,
     KEPT_MAX = 8, /* values of a table that serves again */
 };
 
@@ -39,8 +40,9 @@ struct vm {
     lua_State *L;
     const struct script_host *host;
     size_t memory, limit;
-    volatile bool running;     /* what a signal handler looks at */
-    volatile bool armed;       /* the hook is set */
+    bool has_grown;        /* some table or buffer has, since a script was given KEYS and ARGV */
+    volatile bool running; /* what a signal handler looks at */
+    volatile bool armed;   /* the hook is set */
     char ending[VM_ERROR_MAX]; /* the error with which the running script ends; "": it goes on */
     struct vm_session session;
     struct kept keys, args;
@@ -69,6 +71,8 @@ static void *resize_large(void *block, size_t old, size_t size)
 static void *allocate(void *context, void *block, size_t old, size_t size)
 {
     struct vm *vm = context;
+    if (size > GROWN && (block != NULL || old == 0))
+        vm->has_grown = true;
     if (block == NULL)
         old = 0; /* it was the kind of object */
     if (size == 0) {
@@ -346,10 +350,11 @@ static bool is_reusable(lua_State *L, int count)
 }
 
 /* Nothing of a script outlives it, so the table of the one before serves again, if it is small. */
-static void give_global(lua_State *L, struct kept *kept, const struct bytes *items, int count)
+static void give_global(lua_State *L, struct kept *kept, bool grown, const struct bytes *items,
+                        int count)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, kept->table);
-    if (kept->count > KEPT_MAX || count > KEPT_MAX || !is_reusable(L, kept->count)) {
+    if (grown || kept->count > KEPT_MAX || count > KEPT_MAX || !is_reusable(L, kept->count)) {
         lua_pop(L, 1);
         push_strings(L, items, count);
         lua_pushvalue(L, -1);
@@ -377,8 +382,10 @@ static int run_protected(lua_State *L)
     struct vm *vm = vm_of(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->function);
     if (run->as_globals) {
-        give_global(L, &vm->keys, run->keys, run->key_count);
-        give_global(L, &vm->args, run->args, run->arg_count);
+        bool grown = vm->has_grown;
+        vm->has_grown = false;
+        give_global(L, &vm->keys, grown, run->keys, run->key_count);
+        give_global(L, &vm->args, grown, run->args, run->arg_count);
     } else {
         push_strings(L, run->keys, run->key_count);
         push_strings(L, run->args, run->arg_count);

@@ -26,7 +26,7 @@ enum { OWN_FIRST = 16 * 1024, BIG_READ = 1 << 30, SPANS = 64 };
 
 void conn_mark_ready(struct conn *c)
 {
-    if (c->is_ready)
+    if (c->is_ready || c->client->flags & CLIENT_CLOSE_NOW)
         return;
     struct conn_queue *ready = &c->client->server->network->ready;
     c->is_ready = true;
@@ -406,7 +406,7 @@ void conn_unqueue_pushed(struct conn *c)
 void client_touch_output(struct client *client)
 {
     struct conn *c = client->conn;
-    if (c == NULL || c->is_touched)
+    if (c == NULL || c->is_touched || client->flags & CLIENT_CLOSE_NOW)
         return;
     struct network *net = client->server->network;
     c->is_touched = true;

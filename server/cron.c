@@ -34,7 +34,7 @@ enum {
     SLICE_US = 1000,       /* longest stretch of active expiry */
     SLICE_KEYS = 64,       /* keys buried between two looks at the clock */
     SLICE_VALUES = 8,      /* values that do some work of their own meanwhile */
-    SLICE_CELLS = 512,     /* cells taken back that another thread has freed */
+    SLICE_PAGES = 64,      /* pages of cells collected between two looks at the clock */
     COMPACT_RECORDS = 512, /* of an expiry index, each tick */
     COMPACT_DBS = 16,      /* databases looked at, each tick */
     CLIENTS_MIN = 32,      /* clients looked at, at least, each tick */
@@ -86,7 +86,6 @@ static bool expire_slice(struct cron *c)
     do {
         more = keyspace_expire_due(s->keys, SLICE_KEYS);
         more |= keyspace_visit_due(s->keys, SLICE_VALUES);
-        more |= cells_collect(SLICE_CELLS);
         spent = clock_ticks() - start;
     } while (more && spent < limit);
 
@@ -116,6 +115,14 @@ static void on_slice(uv_timer_t *timer)
     executor_refresh_time(c->server);
     expire_some(c);
     c->server->stats.cycle_cron_ticks += clock_ticks() - start;
+}
+
+/* What ended on the other thread. */
+static void collect_cells(void)
+{
+    uint64_t start = clock_ticks(), limit = clock_us_to_ticks(SLICE_US);
+    while (cells_collect(SLICE_PAGES) && clock_ticks() - start < limit)
+        ;
 }
 
 /* Databases take turns, so that a tick costs the same however many there are. */
@@ -261,6 +268,7 @@ static void on_tick(uv_timer_t *timer)
     if (!uv_is_active((uv_handle_t *)&c->slice))
         expire_some(c);
     compact_indexes(c);
+    collect_cells();
     look_at_clients(c);
     tracking_limit(s);
     outlinks_tidy(s->outlinks, clock_mono_us());

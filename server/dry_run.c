@@ -35,8 +35,8 @@ void dry_run(struct call *call, const struct script_job *job)
 {
     struct keyspace *ks = call->keys;
     struct undo_section section = undo_begin(ks);
-    struct keyspace_hooks hooks = ks->hooks;
-    if (ks->hooks.event == NULL)
+    bool was_unheard = ks->hooks.event == NULL;
+    if (was_unheard)
         ks->hooks.event = hear_nothing;
     reply_map(call->reply, 2);
     reply_bulk_text(call->reply, "result");
@@ -49,5 +49,6 @@ void dry_run(struct call *call, const struct script_job *job)
     keyspace_news_each(ks, section, reply_change, &changes);
     reply_array_at(call->reply, mark, changes.count);
     undo_rollback(ks, section);
-    ks->hooks = hooks;
+    if (was_unheard)
+        ks->hooks.event = NULL;
 }

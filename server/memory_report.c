@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/cells.h"
 #include "base/memory.h"
 #include "server/client.h"
 #include "server/server.h"
@@ -29,7 +30,7 @@ static struct allocator_figures read_allocator(size_t used)
     char name[64];
     snprintf(name, sizeof name, "stats.arenas.%u.pmuzzy", (unsigned)MALLCTL_ARENAS_ALL);
     return (struct allocator_figures){
-        .allocated = read_stat("stats.allocated"),
+        .allocated = read_stat("stats.allocated") - cells_idle(),
         .active = read_stat("stats.active"),
         .resident = read_stat("stats.resident"),
         .muzzy = read_stat(name) * read_stat("arenas.page"),

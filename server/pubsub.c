@@ -344,7 +344,7 @@ void pubsub_leave(struct client *c)
 {
     for (int kind = 0; kind < PUBSUB_KINDS; kind++)
         for (const struct subscription *sub; (sub = pubsub_any(c, kind)) != NULL;)
-            pubsub_unsubscribe(c, kind, pubsub_name(sub));
+            part(c, kind, pubsub_name(sub)); /* of no section: its client may be gone before */
 }
 
 size_t pubsub_memory(const struct client *c)

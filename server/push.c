@@ -6,6 +6,7 @@
 #include "server/client.h"
 #include "server/client_eviction.h"
 #include "server/server.h"
+#include "server/tracking.h"
 
 struct push push_begin(struct client *c)
 {
@@ -39,6 +40,7 @@ void push_end(struct push *p)
 
 void push_send_own(struct client *c)
 {
+    tracking_tell_own(c);
     bool muted = c->reply.muted;
     c->reply.muted = false;
     reply_move(&c->reply, &c->server->own_pushes);

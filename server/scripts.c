@@ -97,6 +97,8 @@ static struct reply *run_command(void *context, int resp, const struct bytes *ar
     struct scripts *sc = context;
     struct client *c = &sc->client;
     struct command_slot *command = find_command(sc, argv, argc);
+    if (reply_bytes(&c->reply) > 0) /* the last one was too large for Lua to take */
+        reply_rewind(&c->reply, (struct reply_mark){0});
     c->reply.resp = (uint8_t)resp;
     if (command == NULL) {
         refuse(sc, NULL, "ERR Unknown Redis command called from script");
@@ -147,6 +149,11 @@ const char *scripts_busy_error(const struct scripts *sc)
     return "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 }
 
+bool scripts_is_function(const struct scripts *sc)
+{
+    return sc->job->is_function;
+}
+
 bool scripts_is_busy(const struct scripts *sc)
 {
     return sc != NULL && sc->busy;
@@ -157,7 +164,7 @@ void scripts_kill(struct call *call, bool function)
     struct scripts *sc = call->server->scripts;
     if (!sc->busy) {
         reply_error(call->reply, "NOTBUSY No scripts in execution right now.");
-    } else if (sc->has_written && !sc->server->opt.script_rollback) {
+    } else if (sc->has_written && !sc->server->opt.script_rollback && !sc->job->is_trial) {
         reply_error(call->reply,
                     "UNKILLABLE Sorry the script already executed write commands against the "
                     "dataset. You can either wait the script termination or kill the server in a "
@@ -228,7 +235,8 @@ static const char *on_interrupted(void *context)
 static bool may_roll_back(void *context)
 {
     const struct scripts *sc = context;
-    return undo_is_open(sc->server->keys->undo);
+    bool has_nothing_to = sc->job->read_only || sc->job->flags & SCRIPT_NO_WRITES;
+    return has_nothing_to || undo_is_open(sc->server->keys->undo);
 }
 
 /* -- life -------------------------------------------------------------------------------------- */

@@ -60,6 +60,8 @@ int64_t scripts_time(struct scripts *sc);
 /* Does a script run that is past busy-reply-threshold? Then this is what others are told. */
 bool scripts_is_busy(const struct scripts *sc);
 const char *scripts_busy_error(const struct scripts *sc);
+/* Is what runs a function? Something must be running. */
+bool scripts_is_function(const struct scripts *sc);
 /* The running script or function, for FUNCTION STATS; NULL: nothing runs. */
 const struct script_job *scripts_running(const struct scripts *sc, const struct call **call,
                                          uint64_t *ms);

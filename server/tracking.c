@@ -52,8 +52,12 @@ struct tracking {
     uint64_t items;           /* readers of all keys */
     struct prefix **prefixes; /* owned; in the order of memcmp() */
     uint32_t prefix_count;
-    bool has_changes; /* a prefix has some */
-    uint64_t rounds;  /* how often in a row the table was above its limit */
+    struct bytes *own; /* owned, with their bytes: what the executing client is told when its
+                        * command is over; a ptr of NULL: all keys */
+    uint32_t own_count, own_room;
+    uint64_t own_redirect; /* whom it redirected to, should it stop tracking before */
+    bool has_changes;      /* a prefix has some */
+    uint64_t rounds;       /* how often in a row the table was above its limit */
 };
 
 static struct bytes name_of_tracked(const void *entry)
@@ -128,23 +132,55 @@ static bool tell_begin(struct tracker *t, struct push *push)
     return true;
 }
 
-static void tell_key(struct tracker *t, struct bytes key)
+/* A ptr of NULL: all keys. */
+static void tell_now(struct tracker *t, struct bytes key)
 {
     struct push push;
     if (!tell_begin(t, &push))
         return;
-    reply_array(push.reply, 1);
-    reply_bulk(push.reply, key);
+    if (key.ptr == NULL) {
+        reply_null(push.reply);
+    } else {
+        reply_array(push.reply, 1);
+        reply_bulk(push.reply, key);
+    }
     push_end(&push);
 }
 
-static void tell_flushed(struct tracker *t)
+/* Whoever changes what it has read is told when its command is over, in the protocol that it speaks
+ * then: a transaction may hold a HELLO. */
+static void tell(struct tracker *t, struct bytes key)
 {
-    struct push push;
-    if (!tell_begin(t, &push))
+    struct server *s = t->client->server;
+    struct tracking *all = s->tracking;
+    if (t->client != s->executing) {
+        tell_now(t, key);
         return;
-    reply_null(push.reply);
-    push_end(&push);
+    }
+    if (all->own_count == all->own_room) {
+        all->own_room = all->own_room == 0 ? 4 : all->own_room * 2;
+        all->own = mem_resize(all->own, all->own_room * sizeof *all->own);
+    }
+    if (key.ptr != NULL)
+        key.ptr = mem_copy_bytes(key.ptr, key.len);
+    all->own[all->own_count++] = key;
+    all->own_redirect = t->redirect;
+    s->has_own_pushes = true;
+}
+
+void tracking_tell_own(struct client *c)
+{
+    struct tracking *all = c->server->tracking;
+    if (all == NULL || all->own_count == 0)
+        return;
+    struct tracker stopped = {.client = c, .redirect = all->own_redirect};
+    for (uint32_t i = 0; i < all->own_count; i++) {
+        tell_now(c->tracker != NULL ? c->tracker : &stopped, all->own[i]);
+        mem_free((char *)all->own[i].ptr);
+    }
+    mem_free(all->own);
+    all->own = NULL;
+    all->own_count = all->own_room = 0;
 }
 
 /* -- keys that were read ----------------------------------------------------------------------- */
@@ -188,7 +224,7 @@ static void invalidate(struct tracking *t, struct tracked *k, const struct clien
             continue;
         if (reader->flags & TRACKING_NOLOOP && reader->client == author)
             continue;
-        tell_key(reader, name_of_tracked(k));
+        tell(reader, name_of_tracked(k));
     }
     forget(t, k);
 }
@@ -413,7 +449,7 @@ static void on_flushed(void *context)
     struct dict_iter it;
     dict_iter_begin(&it, &t->trackers);
     for (struct tracker *tracker; (tracker = dict_iter_next(&it)) != NULL;)
-        tell_flushed(tracker);
+        tell(tracker, bytes_of(NULL, 0));
     dict_iter_end(&it);
     forget_all(t);
 }

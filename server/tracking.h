@@ -39,6 +39,8 @@ void tracking_start(struct client *c, uint32_t flags, uint64_t redirect,
 void tracking_stop(struct client *c);
 /* The client's call is over: remember what it read. */
 void tracking_after(const struct call *call);
+/* The command of the executing client is over: what it has changed itself. */
+void tracking_tell_own(struct client *c);
 /* Tell those in BCAST mode of what has changed in this turn. */
 void tracking_broadcast(struct server *s);
 /* Forget keys until there are no more than tracking-table-max-keys; their readers are told that

@@ -65,6 +65,12 @@ void txlog_reset(struct txlog *log)
 
 /* -- entries ----------------------------------------------------------------------------------- */
 
+/* Of what clients name, so much is kept. */
+static struct bytes cut(struct bytes text)
+{
+    return bytes_of(text.ptr, text.len < TXLOG_TEXT_MAX ? text.len : TXLOG_TEXT_MAX);
+}
+
 /* Copy text behind what the entry holds already; *at moves on. */
 static struct bytes keep_text(char **at, struct bytes text)
 {
@@ -77,6 +83,9 @@ static struct bytes keep_text(char **at, struct bytes text)
 
 static void append(struct server *s, struct client *c, struct txlog_entry like)
 {
+    like.key = cut(like.key);
+    like.field = cut(like.field);
+    like.error = cut(like.error);
     struct txlog *log = s->txlog;
     struct bytes address = bytes_of_text(c->conn != NULL ? client_address(c) : "?:0");
     struct bytes name = c->name != NULL ? bytes_of_text(c->name) : bytes_of("", 0);
@@ -111,7 +120,7 @@ static struct txlog_rank *rank_find(struct txlog *log, int db, struct bytes key,
 {
     for (int i = 0; i < log->rank_count; i++) {
         struct txlog_rank *r = &log->ranks[i];
-        if (r->hash == hash && r->db == db && bytes_equal(bytes_of(r->key, r->len), key))
+        if (r->hash == hash && r->db == db && bytes_equal(bytes_of(r->key, r->len), cut(key)))
             return r;
     }
     return NULL;
@@ -141,9 +150,8 @@ static void rank_count(struct txlog *log, const struct txlog_obstacle *o, uint64
         r = rank_take(log);
         r->db = o->db;
         r->hash = hash;
-        r->key = mem_alloc(o->key.len + 1);
-        r->len = o->key.len;
-        memcpy(r->key, o->key.ptr, o->key.len);
+        r->len = cut(o->key).len;
+        r->key = mem_copy_bytes(o->key.ptr, r->len);
     }
     r->conflicts++;
     r->last_ms = now_ms;

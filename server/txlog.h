@@ -21,7 +21,7 @@
 struct client;
 struct server;
 
-enum { TXLOG_RANKS = 128 };
+enum { TXLOG_RANKS = 128, TXLOG_TEXT_MAX = 1024 };
 
 enum txlog_kind {
     TXLOG_WATCH,     /* a watched key or member had changed */
@@ -49,7 +49,7 @@ struct txlog_entry {
     int db;
     uint32_t retries; /* conflicts of the same client with the same key before this one, in a row */
     struct author author;
-    struct bytes address, name, key, field, error; /* empty: none */
+    struct bytes address, name, key, field, error; /* empty: none; cut at TXLOG_TEXT_MAX */
 };
 
 /* How often a key was in the way. */
@@ -60,7 +60,7 @@ struct txlog_rank {
     uint64_t inherited; /* conflicts may be too high by so many */
     int64_t last_ms;
     struct author author; /* of the last conflict */
-    char *key;            /* owned by the log */
+    char *key;            /* owned by the log; cut at TXLOG_TEXT_MAX, the hash is of the whole */
     size_t len;
 };
 

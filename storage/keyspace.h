@@ -67,6 +67,8 @@ struct versions {
     struct watched_key *oldest, *newest;
     uint64_t count, limit;
     uint64_t idle; /* records that nobody watches */
+    size_t bytes;  /* of all records */
+    size_t kept;   /* of those that are counted: bounded by the limit as well */
 };
 
 /* What the server wants to hear of. Called when a change is final: a section that is taken back

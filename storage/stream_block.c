@@ -312,8 +312,9 @@ static bool walk_entry(struct walk *w, int64_t field_count, struct stream_id *id
 {
     int64_t flags, ms, seq, pairs = field_count, told;
     w->seen = 0;
-    if (!walk_int(w, &flags) || flags < 0 || flags > (BLOCK_DELETED | BLOCK_SAME_FIELDS) ||
-        !walk_int(w, &ms) || !walk_int(w, &seq))
+    /* Flags are written over where they are: they must have the size that we give them. */
+    if (w->at == w->end || element_size(w->at) != 2 || !walk_int(w, &flags) || flags < 0 ||
+        flags > (BLOCK_DELETED | BLOCK_SAME_FIELDS) || !walk_int(w, &ms) || !walk_int(w, &seq))
         return false;
     bool same = flags & BLOCK_SAME_FIELDS;
     if (!same && (!walk_int(w, &pairs) || pairs < 0 || pairs > INT32_MAX))

@@ -24,6 +24,13 @@ static bool is_live(const struct keyspace *ks, const struct watched_key *w)
     return keyspace_peek(ks, w->db, (struct key){name_of(w), w->hash}) != NULL;
 }
 
+/* With its place in the table. */
+static size_t size_of(const struct watched_key *w)
+{
+    enum { PLACE = 12 };
+    return mem_usable(sizeof *w + w->len) + PLACE;
+}
+
 /* -- records ----------------------------------------------------------------------------------- */
 
 static struct watched_key *key_record(struct keyspace *ks, int db, struct key key)
@@ -37,6 +44,7 @@ static struct watched_key *key_record(struct keyspace *ks, int db, struct key ke
     memcpy(w->name, key.name.ptr, key.name.len);
     dict_insert(&ks->dbs[db].watched, w, key.hash);
     ks->versions.idle++;
+    ks->versions.bytes += size_of(w);
     return w;
 }
 
@@ -46,6 +54,7 @@ static void free_if_unused(struct keyspace *ks, struct watched_key *w)
         return;
     dict_remove(&ks->dbs[w->db].watched, name_of(w), w->hash);
     ks->versions.idle--;
+    ks->versions.bytes -= size_of(w);
     mem_free(w);
 }
 
@@ -186,6 +195,7 @@ static void unlink_kept(struct versions *v, struct watched_key *w)
     *(w->older != NULL ? &w->older->newer : &v->oldest) = w->newer;
     *(w->newer != NULL ? &w->newer->older : &v->newest) = w->older;
     v->count--;
+    v->kept -= size_of(w);
 }
 
 static void link_newest(struct versions *v, struct watched_key *w)
@@ -195,12 +205,15 @@ static void link_newest(struct versions *v, struct watched_key *w)
     *(v->newest != NULL ? &v->newest->newer : &v->oldest) = w;
     v->newest = w;
     v->count++;
+    v->kept += size_of(w);
 }
 
 void watch_forget(struct keyspace *ks, bool all)
 {
+    enum { USUAL = 256 }; /* bytes for a key: long names make fewer */
     struct versions *v = &ks->versions;
-    while (v->count > (all ? 0 : v->limit)) {
+    uint64_t limit = all ? 0 : v->limit;
+    while (v->count > limit || v->kept / USUAL > limit) {
         struct watched_key *w = v->oldest;
         unlink_kept(v, w);
         w->is_kept = false;
@@ -257,6 +270,5 @@ uint64_t watch_count(const struct keyspace *ks)
 
 size_t watch_memory(const struct keyspace *ks)
 {
-    enum { ABOUT = sizeof(struct watched_key) + 32 }; /* with its name and place in the table */
-    return (watch_count(ks) + ks->versions.idle) * ABOUT;
+    return ks->versions.bytes;
 }

@@ -89,20 +89,29 @@ def run_module(path, tally):
     tally.skipped += len(result.skipped)
 
 
+def modules():
+    """(name, path), in the order in which they run."""
+    return [(os.path.basename(path)[len('test_'):-3], path) for folder in ('integration', 'compat')
+            for path in sorted(glob.glob(os.path.join(ROOT, 'tests', folder, 'test_*.py')))]
+
+
 def main(args):
     tally = Tally()
+    unknown = set(args) - {'unit'} - {name for name, _ in modules()}
+    if unknown:
+        print('there is no module', *sorted(unknown))
+        return 1
     if not args or 'unit' in args:
         run_units(tally)
     if args != ['unit']:
         make('build/redoubt-server')
         make('BUILD=' + SANITIZED, 'MODE=debug', 'SANITIZE=address,undefined',
              SANITIZED + '/redoubt-server')
-        sys.path.insert(0, os.path.join(ROOT, 'tests'))
-        for folder in ('integration', 'compat'):
+        for folder in ('', 'integration', 'compat'):
             sys.path.insert(0, os.path.join(ROOT, 'tests', folder))
-            for path in sorted(glob.glob(os.path.join(ROOT, 'tests', folder, 'test_*.py'))):
-                if not args or os.path.basename(path)[len('test_'):-3] in args:
-                    run_module(path, tally)
+        for name, path in modules():
+            if not args or name in args:
+                run_module(path, tally)
     print(tally.line(), flush=True)
     return 1 if tally.failed else 0
 

@@ -120,9 +120,12 @@ class Server:
         return self.start()
 
     def __exit__(self, *exc):
+        ended_itself = self.process is None or self.process.poll() is not None
         status = self.stop()
         text = self.log_text()
         shutil.rmtree(self.dir, ignore_errors=True)
         if exc[0] is None and 'Sanitizer' in text:
             raise AssertionError('a sanitizer complained:\n' + text[-6000:])
-        return status and False
+        if exc[0] is None and not ended_itself and status != 0:
+            raise AssertionError(f'the server ended with {status}:\n' + text[-6000:])
+        return False

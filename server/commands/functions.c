@@ -432,7 +432,12 @@ static int reply_called(struct reply *r, const struct functions *f)
 static void cmd_function_stats(struct call *call)
 {
     const struct functions *f = functions_of(call);
+    const struct scripts *sc = call->server->scripts;
     struct reply *r = call->reply;
+    if (scripts_is_busy(sc) && !scripts_is_function(sc)) {
+        reply_error(r, scripts_busy_error(sc));
+        return;
+    }
     struct reply_mark mark = reply_mark(r);
     reply_bulk_text(r, "running_script");
     reply_running(call);
@@ -605,7 +610,7 @@ static const struct command function_subcommands[] = {
         .flags = CMD_NOSCRIPT | CMD_WRITE | CMD_DENYOOM | CMD_ADMIN,
         .categories = CAT_SCRIPTING,
         .group = "scripting",
-        .since = "7.4.0",
+        .since = REDOUBT_VERSION,
         .summary = "Reads the files of load-functions again, all or none. Of this server.",
         .complexity = "O(N) with N bytes of the files",
     },

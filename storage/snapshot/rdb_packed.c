@@ -18,20 +18,21 @@
 #include "base/memory.h"
 #include "storage/dict.h"
 #include "storage/listpack.h"
+#include "storage/listpack_element.h"
 
 enum { PACKED_END = 0xff, PACKED_LONG = 254, PACKED_BYTES_MAX = 1 << 30 };
 
 /* -- listpacks --------------------------------------------------------------------------------- */
 
-/* Strings that are integers would not be found by those who look for integers. */
+/* Is each element encoded as we would do it? Integers in strings would not be found by those who
+ * look for integers, and undo records of packed values hold offsets: what they put back has to
+ * have the size that it had. */
 static bool is_canonical(const unsigned char *lp)
 {
-    int64_t number;
-    for (const unsigned char *at = lp_first(lp); at != NULL; at = lp_next(lp, at)) {
-        struct lp_value v = lp_get(at);
-        if (!v.is_int && v.bytes.len < NUMBER_TEXT_MAX && number_parse_i64(v.bytes, &number))
+    char scratch[NUMBER_TEXT_MAX];
+    for (const unsigned char *at = lp_first(lp); at != NULL; at = lp_next(lp, at))
+        if (lp_element_size(lp_text(at, scratch)) != element_size(at))
             return false;
-    }
     return true;
 }
 

@@ -28,7 +28,7 @@ class Changes(unittest.TestCase):
             cls.addClassCleanup(w.close)
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
         for w in self.wires:
             w.ask('FLUSHALL')
             w.ask('CONFIG', 'RESETSTAT')

@@ -156,7 +156,7 @@ class Places(unittest.TestCase):
         cls.redoubt = cls.enterClassContext(Server(REDOUBT))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
 
     def wire(self):
         w = Wire(self.redoubt)

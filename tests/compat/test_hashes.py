@@ -115,7 +115,7 @@ class Hashes(unittest.TestCase):
         cls.redoubt = cls.enterClassContext(Server(REDOUBT))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
 
     def wire(self, resp=2):
         w = Wire(self.redoubt, resp)

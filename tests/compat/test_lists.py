@@ -125,7 +125,7 @@ class Lists(unittest.TestCase):
         cls.redoubt = cls.enterClassContext(Server(REDOUBT, **{'enable-debug-command': 'yes'}))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
 
     def pair(self):
         """A connection to each server, of the same protocol."""

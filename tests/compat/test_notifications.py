@@ -36,12 +36,7 @@ class Ear:
 
     def hear(self, requests):
         """For each request, what was told because of it."""
-        for words in requests:
-            self.wire.send(*words)
-            self.wire.send('PUBLISH', 'end', '')
-        for _ in requests:
-            self.wire.reply()
-            self.wire.reply()
+        self.wire.pipeline([r for words in requests for r in (words, ('PUBLISH', 'end', ''))])
         told = []
         for _ in requests:
             told.append([])
@@ -143,7 +138,7 @@ class Notifications(unittest.TestCase):
         cls.redoubt = cls.enterClassContext(Server(REDOUBT))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
 
     def ears(self, flags='KEAmn'):
         ears = [Ear(server, flags) for server in (self.redis, self.redoubt)]

@@ -110,7 +110,7 @@ class PubSub(unittest.TestCase):
         cls.redoubt = cls.enterClassContext(Server(REDOUBT))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
 
     def scene(self, length):
         stages, said = [Stage(self.redis), Stage(self.redoubt)], []
@@ -121,7 +121,7 @@ class PubSub(unittest.TestCase):
                 said.append((actor, words))
                 theirs, ours = [stage.play(actor, words) for stage in stages]
                 if is_without_order(words):
-                    theirs, ours = [sorted(raw) for raw in theirs], [sorted(raw) for raw in ours]
+                    theirs, ours = [sorted(raw.splitlines()) for raw in theirs], [sorted(raw.splitlines()) for raw in ours]
                 self.assertEqual(theirs, ours, f'SEED={SEED}: ' + '\n'.join(
                     str(s)[:80] for s in said if s[0] == actor))
         finally:

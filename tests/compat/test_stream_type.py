@@ -212,7 +212,7 @@ class StreamType(unittest.TestCase):
         cls.redoubt = cls.enterClassContext(Server(REDOUBT))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
         self.history = []
 
     def wire(self, resp=2):

@@ -100,7 +100,7 @@ class Streams(unittest.TestCase):
         cls.redoubt = cls.enterClassContext(Server(REDOUBT, **quiet))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
         self.history = []
         self.flush()
 

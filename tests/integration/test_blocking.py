@@ -104,7 +104,7 @@ class Blocking(unittest.TestCase):
     def test_timeouts(self):
         began = time.time()
         self.assertIsNone(self.r.execute_command('BLPOP', 'none', '0.03'))
-        self.assertTrue(0.02 < time.time() - began < 1)
+        self.assertTrue(0.02 < time.time() - began < 5)
         with self.r.pipeline() as pipe:
             pipe.execute_command('BLPOP', 'none', 0)
             self.assertEqual(pipe.execute(), [None])

@@ -309,8 +309,8 @@ class Life(ProgramCase):
 
     def test_timeout_closes_idle_clients(self):
         with Server(REDOUBT, timeout=1) as server, Wire(server) as idle, Wire(server) as busy:
-            idle.ask('PING')
             start = time.time()
+            idle.ask('PING')
             closed = False
             while not closed and time.time() - start < 8:
                 self.assertEqual(busy.ask('PING'), b'PONG')

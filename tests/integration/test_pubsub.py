@@ -187,8 +187,8 @@ class PubSub(unittest.TestCase):
 
     def test_pausing_holds_messages_back(self):
         ear = self.subscriber('SUBSCRIBE', 'news')
-        self.wire.ask('CLIENT', 'PAUSE', 100, 'WRITE')
         began = time.time()
+        self.wire.ask('CLIENT', 'PAUSE', 100, 'WRITE')
         self.assertEqual(self.wire.ask('PUBLISH', 'news', 'late'), 1)
         self.assertGreater(time.time() - began, 0.08)
         self.assertEqual(value(ear.reply()), [b'message', b'news', b'late'])

@@ -1,4 +1,5 @@
-"""What README.md shows works when it is pasted: its shell and Python examples are run, their output compared."""
+"""What README.md shows works when it is pasted: its shell examples are run and their output
+compared, its Python examples are run."""
 import contextlib
 import io
 import os

@@ -110,7 +110,7 @@ class RestoreLies(unittest.TestCase):
                         lie = bytes([kind]) + payloads.length(much) + b'\x01a' * 40 + b'\x0c\x00' + bytes(8)
                         started = time.time()
                         self.assertEqual(wire.ask('RESTORE', 'k', 0, lie), BAD)
-                        self.assertLess(time.time() - started, 1)
+                        self.assertLess(time.time() - started, 5)
 
 
 if __name__ == '__main__':

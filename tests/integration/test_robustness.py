@@ -12,7 +12,7 @@ import time
 import unittest
 
 from servers import IS_REDOUBT, REDOUBT, SANITIZED, Server, wait_until
-from wire import Error, Wire, encode
+from wire import Error, Wire, encode, value
 
 SEED = int(os.environ.get('SEED', random.randrange(10 ** 9)))
 MB = 1 << 20
@@ -30,7 +30,7 @@ class Hostile:
         cls.server = cls.enterClassContext(Server(cls.BINARY, maxclients=cls.CONNECTIONS + 100))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
         self.good = Wire(self.server)
         self.addCleanup(self.good.close)
         self.good.ask('FLUSHALL')
@@ -115,7 +115,7 @@ class Hostile:
     def test_one_reply_ends_at_the_output_limit(self):
         """A reply of a thousand million elements is given up where it reaches the limit, and so is its client."""
         self.good.ask('SADD', 'set', 'member')
-        self.good.ask('HSET', 'hash', 'field', 'value')
+        self.good.ask('HSET', 'hash', 'member', 'value')
         self.good.ask('ZADD', 'zset', 1, 'member')
         self.good.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 1000000 0 0')
         self.addCleanup(lambda: self.good.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 0 0 0'))
@@ -300,17 +300,57 @@ class Hostile:
     def test_changed_value_while_its_reply_waits(self):
         """A reply shows the value of its moment, though the key changes or goes while the client does not read."""
         first = b'1' * (2 * MB)
-        self.good.ask('SET', 'value', first)
+        self.good.pipeline([['SET', 'value', first], ['CONFIG', 'RESETSTAT']])
         with Wire(self.server) as w:
             w.send_raw(encode('GET', 'value') * 10)
-            wait_until(lambda: b'keyspace_hits:0' not in self.good.ask('INFO', 'stats'))
-            time.sleep(0.05)
+            wait_until(lambda: b'keyspace_hits:10\r' in self.good.ask('INFO', 'stats'))
             self.good.ask('SETRANGE', 'value', 0, b'2' * 100)
             self.good.ask('APPEND', 'value', 'x')
             self.good.ask('DEL', 'value')
             for _ in range(10):
                 reply = w.reply()
                 self.assertEqual(reply, b'$%d\r\n%s\r\n' % (len(first), first))
+
+    def test_subscribers_leave_while_a_script_is_busy(self):
+        """They are gone for good, though the script is taken back."""
+        self.good.ask('CONFIG', 'SET', 'busy-reply-threshold', 20)
+        listeners = [Wire(self.server) for _ in range(20)]
+        for i, listener in enumerate(listeners):
+            listener.ask('SUBSCRIBE', f'own:{i}')
+        with Wire(self.server) as w:
+            w.send('EVAL', "redis.call('SET', 'a', 1) while true do end", 0)
+            wait_until(lambda: str(self.good.ask('PING')).startswith('BUSY'))
+            for listener in listeners:
+                listener.close()
+            time.sleep(0.1)
+            self.assertEqual(self.good.ask('SCRIPT', 'KILL'), b'OK')
+            self.assertIn('killed', str(value(w.reply())))
+        self.assertEqual(self.good.ask('PUBSUB', 'CHANNELS'), [])
+        for i in range(20):
+            self.assertEqual(self.good.ask('PUBLISH', f'own:{i}', b'x' * 100), 0)
+        self.good.ask('CONFIG', 'SET', 'busy-reply-threshold', 5000)
+
+    def test_blocked_listener_that_never_reads(self):
+        """It is cut off for its messages while it waits for a list."""
+        self.good.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 1000000 0 0')
+        for _ in range(5):
+            with Wire(self.server, resp=3) as w:
+                w.send_raw(encode('SUBSCRIBE', 'x') + encode('BLPOP', 'none', 0))
+                wait_until(lambda: b'blocked_clients:1\r' in self.good.ask('INFO', 'clients'))
+                wait_until(lambda: self.good.ask('PUBLISH', 'x', b'm' * 60000) == 0, 20)
+            self.wait_for_clients(1)
+        self.good.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 33554432 8388608 60')
+
+    def test_reply_that_a_script_has_no_memory_for(self):
+        """It is nobody else's answer."""
+        self.good.ask('SET', 'large', b'x' * 9 * MB)
+        self.good.ask('SET', 'number', 7)
+        self.good.ask('CONFIG', 'SET', 'lua-memory-limit', 10 * MB)
+        self.assertIn('memory', str(self.good.ask('EVAL', "return redis.call('GET', 'large') .. redis.call('GET', 'large')", 0)))
+        self.assertEqual(self.good.ask('EVAL', "return redis.call('GET', 'number')", 0), b'7')
+        self.assertEqual(self.good.ask('EVAL', "pcall(function() return redis.call('GET', 'large') .. 'x' end) "
+                                       "return redis.call('GET', 'number')", 0), b'7')
+        self.good.ask('CONFIG', 'SET', 'lua-memory-limit', 0)
 
     def test_held_requests_are_held_again(self):
         """Of what waited for a pause, one request begins another pause: the rest waits on, in order."""
@@ -333,8 +373,7 @@ class Hostile:
     def test_pause_keeps_keys_and_counts_who_waits(self):
         """What dies during a pause is not seen, but goes only behind it; clients held back count as blocked."""
         expired = self.info('stats', 'expired_keys')
-        self.good.ask('SET', 'dying', 1, 'PX', 20)
-        self.good.ask('CLIENT', 'PAUSE', 60000, 'WRITE')
+        self.good.pipeline([('SET', 'dying', 1, 'PX', 20), ('CLIENT', 'PAUSE', 60000, 'WRITE')])
         with Wire(self.server) as held, Wire(self.server) as leaves:
             held.send('SET', 'dying', 2)
             leaves.send('SET', 'dying', 3)

@@ -68,7 +68,7 @@ class Rollback(unittest.TestCase):
         cls.server = cls.enterClassContext(Server(REDOUBT, **{'maxmemory-policy': 'noeviction'}))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
         self.wire, self.other = self.connect(), self.connect()
         self.wire.ask('FLUSHALL')
 

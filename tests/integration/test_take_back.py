@@ -38,7 +38,7 @@ class TakeBack(unittest.TestCase):
         cls.server = cls.enterClassContext(Server(SANITIZED, **{'stream-node-max-entries': 4}))
 
     def setUp(self):
-        self.rng = random.Random(f'{SEED} {self.id()}')
+        self.rng = random.Random(f'{SEED} {type(self).__name__}.{self._testMethodName}')
         self.wire, self.other = (Wire(self.server, timeout=60) for _ in range(2))
         self.addCleanup(self.wire.close)
         self.addCleanup(self.other.close)

@@ -29,8 +29,7 @@ class Tracking(unittest.TestCase):
 
     def test_expiry_by_itself(self):
         self.me.ask('CLIENT', 'TRACKING', 'ON')
-        self.other.ask('SET', 'a', 'x', 'PX', 30)
-        self.me.ask('GET', 'a')
+        self.me.pipeline([('SET', 'a', 'x', 'PX', 30), ('GET', 'a')])  # in one write: it is read before it ends
         self.assertEqual(value(self.me.reply()), [b'invalidate', [b'a']])
 
     def test_scripts_read_for_their_caller(self):

@@ -146,8 +146,8 @@ static void step(struct fixture *f, picture model)
         model[kind][c][n] = false;
         break;
     case 5:
-        if (random_below(10) > 0)
-            break;
+        if (random_below(10) > 0 || undo_is_open(f->server.keys->undo))
+            break; /* whose section it is does not leave meanwhile */
         pubsub_leave(f->clients[c]);
         for (int k = 0; k < PUBSUB_KINDS; k++)
             memset(model[k][c], 0, sizeof model[k][c]);

@@ -314,6 +314,23 @@ static void test_forgotten_version(void **state)
     assert_false(watch_version_stands(ks, 0, a, va));
 }
 
+/* Its bound is one of bytes, too: a long name takes the place of many. */
+static void test_long_names_are_forgotten(void **state)
+{
+    struct keyspace *ks = *state;
+    static char name[2000];
+    ks->versions.limit = 100;
+    for (int i = 0; i < 100; i++) {
+        memset(name, 'a' + i % 26, sizeof name);
+        name[0] = (char)i;
+        watch_version(ks, 0, key_of(bytes_of(name, sizeof name)));
+    }
+    assert_true(ks->versions.count > 5 && ks->versions.count < 15);
+    assert_true(watch_memory(ks) < 100 * 257 && watch_memory(ks) > 10000);
+    watch_forget(ks, true);
+    assert_int_equal(watch_memory(ks), 0);
+}
+
 static struct author author_alice(void *context)
 {
     (void)context;
@@ -352,6 +369,8 @@ int main(void)
         TEST(test_member_in_a_rolled_back_section),
         TEST(test_version_stands_until_a_change),
         TEST(test_forgotten_version),
+        TEST(test_long_names_are_forgotten),
+        TEST(test_long_names_are_forgotten),
         TEST(test_author),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
