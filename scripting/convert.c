@@ -452,7 +452,13 @@ static void write_table(struct writer *w)
 {
     lua_State *L = w->L;
     if (field_is(L, "err", LUA_TSTRING)) {
-        reply_error_bytes(w->out, bytes_at(L, -1));
+        struct bytes text = bytes_at(L, -1);
+        if (text.len > 0 && text.ptr[0] == '-') { /* it would be taken for the error's own sign */
+            lua_pushfstring(L, "-%s", text.ptr);
+            lua_replace(L, -2);
+            text = bytes_at(L, -1);
+        }
+        reply_error_bytes(w->out, text);
         lua_pop(L, 1);
         note_error(L);
         return;

@@ -8,6 +8,8 @@
 
 #include <ctype.h>
 #include <lauxlib.h>
+#include <limits.h>
+#include <string.h>
 
 #include "scripting/compat_parts.h"
 #include "scripting/pattern.h"
@@ -209,16 +211,47 @@ static int string_gsub(lua_State *L)
     return 2;
 }
 
+/* 5.4's takes a separator, too. */
+static int string_rep(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    lua_Integer count = luaL_checkinteger(L, 2);
+    luaL_Buffer out;
+    if (count <= 0 || len == 0) {
+        lua_pushliteral(L, "");
+        return 1;
+    }
+    if ((size_t)count >= INT_MAX / len)
+        return luaL_error(L, "resulting string too large");
+    char *at = luaL_buffinitsize(L, &out, len * (size_t)count);
+    for (lua_Integer i = 0; i < count; i++, at += len)
+        memcpy(at, text, len);
+    luaL_pushresultsize(&out, len * (size_t)count);
+    return 1;
+}
+
+static int string_char(lua_State *L)
+{
+    int count = lua_gettop(L);
+    luaL_Buffer out;
+    char *at = luaL_buffinitsize(L, &out, (size_t)count);
+    for (int i = 1; i <= count; i++) {
+        lua_Integer byte = luaL_checkinteger(L, i);
+        luaL_argcheck(L, byte >= 0 && byte <= UCHAR_MAX, i, "invalid value");
+        at[i - 1] = (char)byte;
+    }
+    luaL_pushresultsize(&out, (size_t)count);
+    return 1;
+}
+
 void lib_string_open(lua_State *L)
 {
     static const char *const removed[] = {"pack", "packsize", "unpack", NULL};
-    static const luaL_Reg functions[] = {{"find", string_find},
-                                         {"match", string_match},
-                                         {"gmatch", string_gmatch},
-                                         {"gfind", string_gmatch},
-                                         {"gsub", string_gsub},
-                                         {"format", lib_string_format},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"find", string_find},    {"match", string_match}, {"gmatch", string_gmatch},
+        {"gfind", string_gmatch}, {"gsub", string_gsub},   {"format", lib_string_format},
+        {"rep", string_rep},      {"char", string_char},   {NULL, NULL}};
     lua_getglobal(L, "string");
     compat_remove(L, removed);
     luaL_setfuncs(L, functions, 0);

@@ -262,6 +262,11 @@ static bool refuse_defrag(struct server *s, struct option_error *error)
                                                       "the allocator in use has no support for it");
 }
 
+static bool refuse_journal(struct server *s, struct option_error *error)
+{
+    return !s->opt.appendonly || option_fail(error, "Unable to turn on AOF. Check server logs.");
+}
+
 static bool refuse_tls(struct server *s, struct option_error *error)
 {
     return s->opt.tls_port == 0 ||
@@ -322,6 +327,7 @@ static const struct {
     {OPTION_crash_log_enabled, apply_crash_log, false},
     {OPTION_proc_title_template, apply_title, true},
     {OPTION_activedefrag, refuse_defrag, true},
+    {OPTION_appendonly, refuse_journal, false},
     {OPTION_tls_port, refuse_tls, true},
 };
 enum { APPLIERS = sizeof appliers / sizeof appliers[0] };

@@ -32,6 +32,7 @@
 #include "storage/list.h"
 #include "storage/listpack.h"
 #include "storage/string.h"
+#include "storage/undo.h"
 #include "storage/value.h"
 
 #ifdef REDOUBT_JEMALLOC
@@ -221,6 +222,10 @@ static void debug_reload(struct call *call)
         }
     }
     struct server *s = call->server;
+    if (undo_is_open(s->keys->undo)) {
+        reply_error(call->reply, "ERR DEBUG RELOAD is not possible where it may be taken back");
+        return;
+    }
     if (save && !snapshot_save(s)) {
         reply_error(call->reply, "ERR");
         return;

@@ -18,6 +18,7 @@ return redis.error_reply()
 return redis.error_reply({})
 return redis.status_reply('x')
 return {err='abc'}
+return {err='-abc d'}
 error('x')
 error('x',0)
 error({err='x y'})

@@ -364,6 +364,10 @@ class Life(ProgramCase):
         self.assertRegex(program.said(), r'appendonly')
         with self.assertRaisesRegex(redis.ResponseError, 'unknown command'):
             self.client(port).execute_command('BGREWRITEAOF')
+        self.client(port).config_set('appendonly', 'no')
+        with self.assertRaisesRegex(redis.ResponseError, 'Unable to turn on AOF'):
+            self.client(port).config_set('appendonly', 'yes')
+        self.assertEqual(self.client(port).config_get('appendonly'), {'appendonly': 'no'})
 
     @unittest.skipUnless(IS_REDOUBT, 'about us alone')
     def test_identity(self):
