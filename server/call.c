@@ -114,7 +114,19 @@ bool call_double_or_reply(struct call *call, int i, double *out, const char *err
            fail(call, error, "ERR value is not a valid float");
 }
 
+bool call_flush_mode_or_reply(struct call *call, int i, bool *async, const char *error)
+{
+    *async = bytes_is_word(call->argv[i], "async");
+    return *async || bytes_is_word(call->argv[i], "sync") || call_fail(call, error);
+}
+
 /* -- errors ------------------------------------------------------------------------------------ */
+
+bool call_fail(struct call *call, const char *error)
+{
+    reply_error(call->reply, error);
+    return false;
+}
 
 void reply_syntax_error(struct call *call)
 {

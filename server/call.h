@@ -51,10 +51,15 @@ bool call_range_or_reply(struct call *call, int i, int64_t min, int64_t max, int
                          const char *error);
 bool call_double_or_reply(struct call *call, int i, double *out, const char *error);
 
+/* ASYNC or SYNC; else answers with error. */
+bool call_flush_mode_or_reply(struct call *call, int i, bool *async, const char *error);
+
 /* Usual errors. */
 void reply_syntax_error(struct call *call); /* ERR syntax error */
-void reply_wrong_type(struct call *call);   /* WRONGTYPE ... */
-void reply_arity_error(struct call *call);  /* ERR wrong number of arguments for '...' command */
+/* Answer with this error; false. */
+bool call_fail(struct call *call, const char *error);
+void reply_wrong_type(struct call *call);  /* WRONGTYPE ... */
+void reply_arity_error(struct call *call); /* ERR wrong number of arguments for '...' command */
 void reply_unknown_subcommand(struct call *call); /* ERR unknown subcommand '...'. Try X HELP. */
 /* ERR unknown subcommand or wrong number of arguments for '...'. Try X HELP. */
 void reply_subcommand_arguments(struct call *call);

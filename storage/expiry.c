@@ -113,9 +113,17 @@ void expiry_drop(struct expiry *x, int64_t deadline_ms)
 
 void expiry_change(struct expiry *x, uint64_t hash, int64_t old_ms, int64_t new_ms)
 {
-    x->deadline_sum += (__int128)new_ms - old_ms;
-    if (tick_of(new_ms) < tick_of(old_ms))
-        file(x, hash, tick_of(new_ms));
+    if (old_ms == new_ms)
+        return;
+    if (old_ms == DEADLINE_NONE) {
+        expiry_add(x, hash, new_ms);
+    } else if (new_ms == DEADLINE_NONE) {
+        expiry_drop(x, old_ms);
+    } else {
+        x->deadline_sum += (__int128)new_ms - old_ms;
+        if (tick_of(new_ms) < tick_of(old_ms))
+            file(x, hash, tick_of(new_ms));
+    }
 }
 
 /* -- sweeping ---------------------------------------------------------------------------------- */

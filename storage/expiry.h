@@ -34,7 +34,8 @@ void expiry_init_of(struct expiry *x, int64_t (*deadline)(const struct entry *e)
 /* Forget everything; as after init. */
 void expiry_fini(struct expiry *x);
 
-/* A key got a deadline, lost it (or was removed), or has another one. Times are ms since 1970. */
+/* A key got a deadline, lost it (or was removed), or any of these or has another one: then either
+ * time may be DEADLINE_NONE. Times are ms since 1970. */
 void expiry_add(struct expiry *x, uint64_t hash, int64_t deadline_ms);
 void expiry_drop(struct expiry *x, int64_t deadline_ms);
 void expiry_change(struct expiry *x, uint64_t hash, int64_t old_ms, int64_t new_ms);

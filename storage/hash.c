@@ -120,14 +120,8 @@ struct due_change {
 
 static void due_store(const struct hash_at *at, int64_t before, int64_t after)
 {
-    struct expiry *x = &at->ks->dbs[at->db].inner_expiry;
     times_of(at->e)->due = after;
-    if (before == DEADLINE_NONE)
-        expiry_add(x, at->key.hash, after);
-    else if (after == DEADLINE_NONE)
-        expiry_drop(x, before);
-    else
-        expiry_change(x, at->key.hash, before, after);
+    expiry_change(&at->ks->dbs[at->db].inner_expiry, at->key.hash, before, after);
 }
 
 static void revert_due(struct keyspace *ks, void *record)

@@ -72,18 +72,6 @@ void hash_field_of(const void *table_entry, struct hash_field *out)
 
 /* -- the wheel --------------------------------------------------------------------------------- */
 
-static void index_change(struct hash_table *t, uint64_t hash, int64_t before, int64_t after)
-{
-    if (before == after)
-        return;
-    if (before == DEADLINE_NONE)
-        expiry_add(&t->expiry, hash, after);
-    else if (after == DEADLINE_NONE)
-        expiry_drop(&t->expiry, before);
-    else
-        expiry_change(&t->expiry, hash, before, after);
-}
-
 /* After each change, but not while a sweep walks through the wheel. */
 static void tidy_index(struct hash_table *t)
 {
@@ -112,7 +100,7 @@ static void exchange(struct hash_table *t, struct entry *from, struct entry *to,
         dict_insert(&t->fields, to, hash);
     else
         dict_remove(&t->fields, entry_key(from), hash);
-    index_change(t, hash, deadline_of(from), deadline_of(to));
+    expiry_change(&t->expiry, hash, deadline_of(from), deadline_of(to));
 }
 
 static void revert_field(struct keyspace *ks, void *record)
@@ -190,7 +178,7 @@ static void store_deadline(struct hash_table *t, struct entry *f, uint64_t hash,
 {
     int64_t before = entry_deadline(f);
     entry_store_deadline(f, deadline);
-    index_change(t, hash, before, deadline);
+    expiry_change(&t->expiry, hash, before, deadline);
 }
 
 static void revert_deadline(struct keyspace *ks, void *record)

@@ -180,18 +180,6 @@ static void log_keeps(struct keyspace *ks, const struct entry *e)
 
 /* -- the index of deadlines -------------------------------------------------------------------- */
 
-static void index_deadline(struct expiry *x, uint64_t hash, int64_t old, int64_t new)
-{
-    if (old == new)
-        return;
-    if (old == DEADLINE_NONE)
-        expiry_add(x, hash, new);
-    else if (new == DEADLINE_NONE)
-        expiry_drop(x, old);
-    else
-        expiry_change(x, hash, old, new);
-}
-
 /* The entry came, or goes. */
 static void index_add(struct db *db, const struct entry *e, uint64_t hash)
 {
@@ -227,8 +215,8 @@ static void table_swap_entry(struct keyspace *ks, int db, struct entry *old, str
                              uint64_t hash)
 {
     dict_replace(&ks->dbs[db].keys, old, new, hash);
-    index_deadline(&ks->dbs[db].expiry, hash, entry_deadline(old), entry_deadline(new));
-    index_deadline(&ks->dbs[db].inner_expiry, hash, value_due(old), value_due(new));
+    expiry_change(&ks->dbs[db].expiry, hash, entry_deadline(old), entry_deadline(new));
+    expiry_change(&ks->dbs[db].inner_expiry, hash, value_due(old), value_due(new));
 }
 
 struct change {
@@ -374,7 +362,7 @@ static void revert_deadline(struct keyspace *ks, void *record)
 {
     struct deadline_change *c = record;
     entry_store_deadline(c->entry, c->before);
-    index_deadline(&ks->dbs[c->db].expiry, c->hash, c->after, c->before);
+    expiry_change(&ks->dbs[c->db].expiry, c->hash, c->after, c->before);
 }
 
 static const struct undo_kind kind_deadline = {"deadline", revert_deadline, NULL};
@@ -390,7 +378,7 @@ struct entry *keyspace_set_deadline(struct keyspace *ks, int db, struct entry *e
         keyspace_reshell(ks, db, e, moved, hash);
         return moved;
     }
-    index_deadline(&ks->dbs[db].expiry, hash, before, deadline_ms);
+    expiry_change(&ks->dbs[db].expiry, hash, before, deadline_ms);
     if (undo_is_open(ks->undo)) {
         struct deadline_change *c = undo_record(ks->undo, &kind_deadline, sizeof *c);
         *c = (struct deadline_change){db, hash, e, before, deadline_ms};

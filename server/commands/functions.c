@@ -144,14 +144,10 @@ static void cmd_function_flush(struct call *call)
         reply_subcommand_arguments(call);
         return;
     }
-    if (call->argc == 3 && bytes_is_word(call->argv[2], "sync")) {
-        async = false;
-    } else if (call->argc == 3 && bytes_is_word(call->argv[2], "async")) {
-        async = true;
-    } else if (call->argc == 3) {
-        reply_error(call->reply, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+    if (call->argc == 3 &&
+        !call_flush_mode_or_reply(call, 2, &async,
+                                  "ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))
         return;
-    }
     exchange(call, scripts_fresh_functions(call->server->scripts), async);
     keyspace_count(call->keys, 1);
     reply_ok(call->reply);

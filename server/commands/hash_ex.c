@@ -144,12 +144,6 @@ struct setex {
     int first, count; /* pairs */
 };
 
-static bool fail(struct call *call, const char *error)
-{
-    reply_error(call->reply, error);
-    return false;
-}
-
 /* The numfields at argument i and what follows. */
 static bool setex_pairs_or_reply(struct call *call, int i, struct setex *x)
 {
@@ -186,7 +180,7 @@ static bool setex_option_or_reply(struct call *call, int *i, struct setex *x)
     struct time_unit unit;
     if (bytes_is_word(word, "FNX") || bytes_is_word(word, "FXX")) {
         if (x->existence != ANY)
-            return fail(call, "ERR Only one of FXX or FNX arguments can be specified");
+            return call_fail(call, "ERR Only one of FXX or FNX arguments can be specified");
         x->existence = bytes_is_word(word, "FNX") ? NONE_EXISTS : ALL_EXIST;
         return true;
     }
@@ -198,14 +192,14 @@ static bool setex_option_or_reply(struct call *call, int *i, struct setex *x)
         return false;
     }
     if (x->keep_deadlines || x->has_deadline)
-        return fail(call,
-                    "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+        return call_fail(
+            call, "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
     x->keep_deadlines = keep;
     x->has_deadline = !keep;
     if (keep)
         return true;
     if (*i == call->argc)
-        return fail(call, "ERR missing expire time");
+        return call_fail(call, "ERR missing expire time");
     return hash_deadline_or_reply(call, (*i)++, unit, &x->deadline);
 }
 

@@ -122,14 +122,13 @@ static void cmd_script_exists(struct call *call)
 static void cmd_script_flush(struct call *call)
 {
     bool async = call->server->opt.lazyfree_lazy_user_flush;
-    if (call->argc == 3 && bytes_is_word(call->argv[2], "sync")) {
-        async = false;
-    } else if (call->argc == 3 && bytes_is_word(call->argv[2], "async")) {
-        async = true;
-    } else if (call->argc != 2) {
-        reply_error(call->reply, "ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+    static const char error[] = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+    if (call->argc > 3) {
+        reply_error(call->reply, error);
         return;
     }
+    if (call->argc == 3 && !call_flush_mode_or_reply(call, 2, &async, error))
+        return;
     scripts_flush(call->server->scripts, async);
     reply_ok(call->reply);
 }

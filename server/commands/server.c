@@ -37,13 +37,11 @@ static bool parse_flush_or_reply(struct call *call, bool *lazy)
     *lazy = call->server->opt.lazyfree_lazy_user_flush;
     if (call->argc == 1)
         return true;
-    bool is_async = bytes_is_word(call->argv[1], "async");
-    if (call->argc > 2 || (!is_async && !bytes_is_word(call->argv[1], "sync"))) {
+    if (call->argc > 2) {
         reply_syntax_error(call);
         return false;
     }
-    *lazy = is_async;
-    return true;
+    return call_flush_mode_or_reply(call, 1, lazy, "ERR syntax error");
 }
 
 /* False: answered with an error. Even SYNC leaves the work to the background thread: what is

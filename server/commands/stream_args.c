@@ -175,20 +175,15 @@ bool stream_parse_policy(struct bytes word, enum stream_refs *out)
     return true;
 }
 
-static bool fail(struct call *call, const char *error)
-{
-    reply_error(call->reply, error);
-    return false;
-}
-
 /* MAXLEN or MINID at *i, with what follows it. */
 static bool strategy_or_reply(struct call *call, int *i, struct stream_options *o)
 {
     bool by_id = bytes_is_word(call->argv[*i], "minid");
     int64_t length;
     if (o->trims)
-        return fail(call, "ERR syntax error, MAXLEN and MINID options at the same time are not "
-                          "compatible");
+        return call_fail(call,
+                         "ERR syntax error, MAXLEN and MINID options at the same time are not "
+                         "compatible");
     o->trim.approximate = false;
     if (*i + 2 < call->argc && stream_is_char(call->argv[*i + 1], '~')) {
         o->trim.approximate = true;
@@ -204,7 +199,7 @@ static bool strategy_or_reply(struct call *call, int *i, struct stream_options *
     if (!call_i64_or_reply(call, *i, &length, NULL))
         return false;
     o->trim.length = (uint64_t)length;
-    return length >= 0 || fail(call, "ERR The MAXLEN argument must be >= 0.");
+    return length >= 0 || call_fail(call, "ERR The MAXLEN argument must be >= 0.");
 }
 
 /* Without LIMIT, '~' looks at a hundred blocks. */
@@ -221,12 +216,14 @@ static bool limit_or_reply(struct call *call, bool is_add, bool given, int64_t l
                            struct stream_options *o)
 {
     if (limit != 0 && !o->trims)
-        return fail(call, "ERR syntax error, LIMIT cannot be used without specifying a trimming "
-                          "strategy");
+        return call_fail(call,
+                         "ERR syntax error, LIMIT cannot be used without specifying a trimming "
+                         "strategy");
     if (!is_add && !o->trims)
-        return fail(call, "ERR syntax error, XTRIM must be called with a trimming strategy");
+        return call_fail(call, "ERR syntax error, XTRIM must be called with a trimming strategy");
     if (given && !o->trim.approximate)
-        return fail(call, "ERR syntax error, LIMIT cannot be used without the special ~ option");
+        return call_fail(call,
+                         "ERR syntax error, LIMIT cannot be used without the special ~ option");
     o->trim.limit = (uint64_t)limit;
     if (!given && o->trim.approximate)
         o->trim.limit = usual_limit(&call->keys->limits);
@@ -259,7 +256,7 @@ int stream_options_or_reply(struct call *call, bool is_add, struct stream_option
             if (!call_i64_or_reply(call, ++i, &limit, NULL))
                 return 0;
             if (limit < 0)
-                return fail(call, "ERR The LIMIT argument must be >= 0.");
+                return call_fail(call, "ERR The LIMIT argument must be >= 0.");
             limited = true;
         } else if (is_add && bytes_is_word(word, "nomkstream")) {
             o->no_create = true;

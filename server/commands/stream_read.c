@@ -26,12 +26,6 @@ struct read {
 
 /* -- arguments --------------------------------------------------------------------------------- */
 
-static bool fail(struct call *call, const char *error)
-{
-    reply_error(call->reply, error);
-    return false;
-}
-
 static bool timeout_or_reply(struct call *call, int i, struct read *r)
 {
     r->waits = true;
@@ -39,9 +33,9 @@ static bool timeout_or_reply(struct call *call, int i, struct read *r)
                            "ERR timeout is not an integer or out of range"))
         return false;
     if (r->timeout_ms < 0)
-        return fail(call, "ERR timeout is negative");
+        return call_fail(call, "ERR timeout is negative");
     return r->timeout_ms <= INT64_MAX - call->keys->now_ms ||
-           fail(call, "ERR timeout is out of range");
+           call_fail(call, "ERR timeout is out of range");
 }
 
 static bool count_or_reply(struct call *call, int i, struct read *r)
@@ -85,23 +79,23 @@ static bool options_or_reply(struct call *call, struct read *r)
                 return false;
         } else if (bytes_is_word(word, "group") && more >= 2) {
             if (!r->is_group)
-                return fail(call, "ERR The GROUP option is only supported by XREADGROUP. You "
-                                  "called XREAD instead.");
+                return call_fail(call, "ERR The GROUP option is only supported by XREADGROUP. You "
+                                       "called XREAD instead.");
             has_group = true;
             r->group = call->argv[++i];
             r->consumer = call->argv[++i];
         } else if (bytes_is_word(word, "noack")) {
             if (!r->is_group)
-                return fail(call, "ERR The NOACK option is only supported by XREADGROUP. You "
-                                  "called XREAD instead.");
+                return call_fail(call, "ERR The NOACK option is only supported by XREADGROUP. You "
+                                       "called XREAD instead.");
             r->no_ack = true;
         } else {
-            return fail(call, "ERR syntax error");
+            return call_fail(call, "ERR syntax error");
         }
     }
     if (r->keys == 0)
-        return fail(call, "ERR syntax error");
-    return !r->is_group || has_group || fail(call, "ERR Missing GROUP option for XREADGROUP");
+        return call_fail(call, "ERR syntax error");
+    return !r->is_group || has_group || call_fail(call, "ERR Missing GROUP option for XREADGROUP");
 }
 
 static bool no_group_or_reply(struct call *call, const struct read *r, int key)
@@ -141,8 +135,9 @@ static bool id_or_reply(struct call *call, const struct read *r, int arg, const 
             stream_id_decrement(after);
     } else if (stream_is_char(text, '>')) {
         if (!r->is_group)
-            return fail(call, "ERR The > ID can be specified only when calling XREADGROUP using "
-                              "the GROUP <group> <consumer> option.");
+            return call_fail(call,
+                             "ERR The > ID can be specified only when calling XREADGROUP using "
+                             "the GROUP <group> <consumer> option.");
         *after = NEW_ENTRIES;
     } else {
         return stream_id_or_reply(call, arg, 0, after);

@@ -14,10 +14,7 @@
 
 #include "scripting/compat.h"
 #include "scripting/compat_parts.h"
-
-struct expectation {
-    const char *code, *result;
-};
+#include "tests/unit/lua_cases.h"
 
 static int open_state(void **state)
 {
@@ -31,24 +28,6 @@ static int close_state(void **state)
 {
     lua_close(*state);
     return 0;
-}
-
-/* The one result as text, or the error. */
-static const char *run(lua_State *L, const char *code)
-{
-    lua_settop(L, 0);
-    if (compat_load(L, bytes_of_text(code), "@test") == LUA_OK)
-        lua_pcall(L, 0, 1, 0);
-    return luaL_tolstring(L, -1, NULL);
-}
-
-static void check_all(lua_State *L, const struct expectation *list)
-{
-    for (; list->code != NULL; list++) {
-        const char *result = run(L, list->code);
-        if (strcmp(result, list->result) != 0)
-            fail_msg("%s\n  is       %s\n  and not  %s", list->code, result, list->result);
-    }
 }
 
 static void test_numbers(void **state)

@@ -15,10 +15,7 @@
 #include "base/random.h"
 #include "scripting/compat.h"
 #include "scripting/libraries.h"
-
-struct expectation {
-    const char *code, *result;
-};
+#include "tests/unit/lua_cases.h"
 
 /* An allocator with a limit. */
 struct budget {
@@ -58,23 +55,6 @@ static int close_state(void **state)
     lua_close(*state);
     assert_int_equal(budget.used, 0);
     return 0;
-}
-
-static const char *run(lua_State *L, const char *code)
-{
-    lua_settop(L, 0);
-    if (compat_load(L, bytes_of_text(code), "@test") == LUA_OK)
-        lua_pcall(L, 0, 1, 0);
-    return luaL_tolstring(L, -1, NULL);
-}
-
-static void check_all(lua_State *L, const struct expectation *list)
-{
-    for (; list->code != NULL; list++) {
-        const char *result = run(L, list->code);
-        if (strcmp(result, list->result) != 0)
-            fail_msg("%s\n  is       %s\n  and not  %s", list->code, result, list->result);
-    }
 }
 
 static void test_cjson(void **state)
