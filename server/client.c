@@ -2,6 +2,7 @@
  * client.c - the state of one session.
  *
  * Clients stand in one list in the order of their ids, oldest first, as CLIENT LIST prints them.
+ * A table finds one by its id; it comes with the first client and goes with the last.
  * Where a client's bytes come from and go to is the connection's matter (conn.c).
  */
 #include "server/client.h"
@@ -17,6 +18,14 @@
 #include "server/tracking.h"
 #include "server/transaction.h"
 
+static struct bytes id_of_client(const void *entry)
+{
+    const struct client *c = entry;
+    return bytes_of(&c->id, sizeof c->id);
+}
+
+static const struct dict_type client_table = {id_of_client};
+
 static void enlist(struct server *s, struct client *c)
 {
     c->prev = s->clients.last;
@@ -25,7 +34,9 @@ static void enlist(struct server *s, struct client *c)
     else
         s->clients.first = c;
     s->clients.last = c;
-    s->clients.count++;
+    if (s->clients.count++ == 0)
+        dict_init(&s->clients.by_id, &client_table);
+    dict_insert(&s->clients.by_id, c, dict_hash(id_of_client(c)));
 }
 
 static void delist(struct server *s, struct client *c)
@@ -38,7 +49,9 @@ static void delist(struct server *s, struct client *c)
         c->next->prev = c->prev;
     else
         s->clients.last = c->prev;
-    s->clients.count--;
+    dict_remove(&s->clients.by_id, id_of_client(c), dict_hash(id_of_client(c)));
+    if (--s->clients.count == 0)
+        dict_fini(&s->clients.by_id);
 }
 
 struct client *client_create(struct server *s)
@@ -75,10 +88,9 @@ void client_destroy(struct client *c)
 
 struct client *client_by_id(struct server *s, uint64_t id)
 {
-    struct client *c = s->clients.first;
-    while (c != NULL && c->id < id)
-        c = c->next;
-    return c != NULL && c->id == id && (c->flags & CLIENT_CLOSE_NOW) == 0 ? c : NULL;
+    struct bytes key = bytes_of(&id, sizeof id);
+    struct client *c = dict_find(&s->clients.by_id, key, dict_hash(key));
+    return c != NULL && (c->flags & CLIENT_CLOSE_NOW) == 0 ? c : NULL;
 }
 
 enum client_class client_class(const struct client *c)

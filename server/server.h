@@ -17,6 +17,7 @@
 #include "server/resources.h"
 #include "server/snapshot.h"
 #include "server/stats.h"
+#include "storage/dict.h"
 
 struct call;
 struct client;
@@ -48,6 +49,7 @@ struct server {
     struct snapshot snapshot; /* snapshot.h: the dataset on disk */
     struct {
         struct client *first, *last;
+        struct dict by_id; /* struct client, by the bytes of its id */
         uint64_t count, next_id;
         struct client *first_monitor; /* monitor.h */
         uint64_t monitors, blocked, paused, watching, subscribers, tracking;

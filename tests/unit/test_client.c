@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "server/client.h"
 #include "server/client_report.h"
 #include "server/executor.h"
@@ -60,6 +61,37 @@ static void test_list(void **state)
     assert_null(s->clients.first);
     assert_null(s->clients.last);
     assert_int_equal(client_create(s)->id, 4); /* ids are not used again */
+}
+
+/* Clients come and go in any order; who is there is found, who is about to be closed is not. */
+static void test_many_by_id(void **state)
+{
+    enum { MANY = 200, STEPS = 20000 };
+    struct server *s = *state;
+    struct client *there[MANY] = {NULL};
+    uint64_t ids[MANY] = {0}, seed = random_u64();
+    print_message("seed %llu\n", (unsigned long long)seed);
+    random_seed(seed);
+    assert_null(client_by_id(s, 1)); /* nobody has ever come */
+    for (int i = 0; i < STEPS; i++) {
+        int at = (int)random_below(MANY);
+        if (there[at] == NULL) {
+            there[at] = client_create(s);
+            ids[at] = there[at]->id;
+        } else if (random_below(4) == 0) {
+            there[at]->flags ^= CLIENT_CLOSE_NOW;
+        } else {
+            client_destroy(there[at]);
+            there[at] = NULL;
+        }
+        at = (int)random_below(MANY);
+        bool is_found = there[at] != NULL && !(there[at]->flags & CLIENT_CLOSE_NOW);
+        assert_ptr_equal(client_by_id(s, ids[at]), is_found ? there[at] : NULL);
+    }
+    for (int at = 0; at < MANY; at++)
+        client_destroy(there[at]);
+    for (int at = 0; at < MANY; at++)
+        assert_null(client_by_id(s, ids[at]));
 }
 
 static void test_words(void **state)
@@ -210,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_list, begin, end),
+        cmocka_unit_test_setup_teardown(test_many_by_id, begin, end),
         cmocka_unit_test(test_words),
         cmocka_unit_test_setup_teardown(test_authentication, begin, end),
         cmocka_unit_test_setup_teardown(test_report_has_redis_fields, begin, end),
