@@ -3,7 +3,8 @@
  *
  * The table of keys is one for all databases, as in Redis: a name stands for the key in any of
  * them. It remembers readers by id and not by pointer, so a client that goes or stops tracking
- * leaves at once, and its ids are skipped when the key's turn comes.
+ * leaves at once: its ids are skipped when the key's turn comes, and dropped when the key has no
+ * room for another reader.
  *
  * Changes come from the keyspace's barrier, so a section that is taken back invalidates nothing.
  */
@@ -24,7 +25,7 @@ enum { LIMIT_EFFORT = 100, KEYS_NEAR = 16 };
 /* A key that somebody has read. */
 struct tracked {
     uint64_t hash;
-    uint64_t *readers; /* owned; ids of clients, each once */
+    uint64_t *readers; /* owned; ids of clients, each once, ascending */
     uint32_t count, room;
     uint32_t len;
     char name[];
@@ -185,6 +186,49 @@ void tracking_tell_own(struct client *c)
 
 /* -- keys that were read ----------------------------------------------------------------------- */
 
+/* Where the id stands among the key's readers, or would stand. */
+static uint32_t place_of(const struct tracked *k, uint64_t id)
+{
+    uint32_t from = 0, to = k->count;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (k->readers[middle] < id)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* Those who are gone leave, and there is room for as many again as have stayed: the next time comes
+ * after so many new readers that it costs each of them two look-ups. */
+static void make_room(struct tracking *t, struct tracked *k)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < k->count; i++)
+        if (tracker_by_id(t, k->readers[i]) != NULL)
+            k->readers[kept++] = k->readers[i];
+    t->items -= k->count - kept;
+    k->count = kept;
+    k->room = kept > 0 ? 2 * kept : 1;
+    k->readers = mem_resize(k->readers, k->room * sizeof *k->readers);
+}
+
+static void add_reader(struct tracking *t, struct tracked *k, uint64_t id)
+{
+    uint32_t at = place_of(k, id);
+    if (at < k->count && k->readers[at] == id)
+        return;
+    if (k->count == k->room) {
+        make_room(t, k);
+        at = place_of(k, id);
+    }
+    memmove(k->readers + at + 1, k->readers + at, (k->count - at) * sizeof *k->readers);
+    k->readers[at] = id;
+    k->count++;
+    t->items++;
+}
+
 static void remember(struct tracking *t, uint64_t reader, struct bytes name)
 {
     uint64_t hash = dict_hash(name);
@@ -195,15 +239,7 @@ static void remember(struct tracking *t, uint64_t reader, struct bytes name)
         memcpy(k->name, name.ptr, name.len);
         dict_insert(&t->keys, k, hash);
     }
-    for (uint32_t i = 0; i < k->count; i++)
-        if (k->readers[i] == reader)
-            return;
-    if (k->count == k->room) {
-        k->room = k->room == 0 ? 1 : k->room * 2;
-        k->readers = mem_resize(k->readers, k->room * sizeof *k->readers);
-    }
-    k->readers[k->count++] = reader;
-    t->items++;
+    add_reader(t, k, reader);
 }
 
 static void forget(struct tracking *t, struct tracked *k)

@@ -81,20 +81,25 @@ static const char *heard(struct fixture *f, int i)
 }
 
 /* The client has run a command that reads the key. */
-static void read_key(struct fixture *f, int i, const char *key)
+static void client_reads(struct client *c, const char *key)
 {
     const struct command row = {
         .name = "get", .arity = 2, KEYS({KEY_RO, .first = 1, .last = 0, .step = 1})};
     struct command_slot slot = {.row = &row, .full_name = (char *)"get", .flags = CMD_READONLY};
     struct bytes argv[] = {bytes_of_text("get"), bytes_of_text(key)};
-    struct call call = {.server = &f->server,
-                        .client = f->clients[i],
+    struct call call = {.server = c->server,
+                        .client = c,
                         .command = &slot,
                         .argv = argv,
                         .argc = 2,
-                        .keys = f->server.keys,
-                        .reply = &f->clients[i]->reply};
+                        .keys = c->server->keys,
+                        .reply = &c->reply};
     tracking_after(&call);
+}
+
+static void read_key(struct fixture *f, int i, const char *key)
+{
+    client_reads(f->clients[i], key);
 }
 
 /* Client i changes the key; -1: it expires. */
@@ -260,10 +265,85 @@ static void test_limit(void **state)
     assert_int_equal(tracking_items(&f->server), 10);
 }
 
+/* Each of the readers has been told of "hot", and only of that; nobody else was. */
+static void check_told(struct client *const *all, bool *reads, int count)
+{
+    static const char word[] = ">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nhot\r\n";
+    char raw[sizeof word];
+    for (int i = 0; i < count; i++) {
+        size_t len = all[i] != NULL ? reply_bytes(&all[i]->reply) : 0;
+        assert_int_equal(len, reads[i] ? sizeof word - 1 : 0);
+        if (len > 0) {
+            reply_copy(&all[i]->reply, raw);
+            assert_memory_equal(raw, word, len);
+            reply_sent(&all[i]->reply, len);
+        }
+        reads[i] = false;
+    }
+}
+
+/* Of many readers of a key, coming in any order and reading it again, some stop, some go; who has
+ * stayed is told once, however many of the others' ids were dropped meanwhile. */
+static void test_readers_come_and_go(void **state)
+{
+    enum { READERS = 64 };
+    struct fixture *f = *state;
+    struct client *all[READERS] = {NULL};
+    bool reads[READERS] = {false};
+    uint64_t seed = random_u64();
+    print_message("seed %llu\n", (unsigned long long)seed);
+    random_seed(seed);
+    start(f, 1, 0); /* with nobody left, all is forgotten */
+    for (int step = 0; step < STEPS; step++) {
+        int at = (int)random_below(READERS);
+        if (all[at] == NULL) {
+            all[at] = client_create(&f->server);
+            all[at]->reply.resp = 3;
+            tracking_start(all[at], 0, 0, NULL, 0);
+        } else if (random_below(3) > 0) {
+            client_reads(all[at], "hot");
+            reads[at] = true;
+        } else {
+            client_destroy(all[at]);
+            all[at] = NULL;
+            reads[at] = false;
+        }
+        assert_true(tracking_items(&f->server) <= 2 * READERS);
+        if (random_below(100) > 0)
+            continue;
+        change_key(f, 1, "hot");
+        check_told(all, reads, READERS);
+        assert_int_equal(tracking_items(&f->server), 0);
+    }
+    for (int i = 0; i < READERS; i++)
+        client_destroy(all[i]);
+}
+
+/* A key that is read by one client after another keeps nobody who has gone. */
+static void test_gone_readers_are_dropped(void **state)
+{
+    struct fixture *f = *state;
+    start(f, 1, 0);
+    read_key(f, 1, "hot");
+    for (int i = 0; i < 1000; i++) {
+        start(f, 0, 0);
+        read_key(f, 0, "hot");
+        client_destroy(f->clients[0]);
+        f->clients[0] = client_create(&f->server);
+        f->clients[0]->reply.resp = 3;
+        assert_true(tracking_items(&f->server) <= 2);
+    }
+    change_key(f, 2, "hot");
+    assert_string_equal(heard(f, 1), ">2|$10|invalidate|*1|$3|hot|");
+    assert_int_equal(tracking_items(&f->server), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_model, begin, end),
+        cmocka_unit_test_setup_teardown(test_readers_come_and_go, begin, end),
+        cmocka_unit_test_setup_teardown(test_gone_readers_are_dropped, begin, end),
         cmocka_unit_test_setup_teardown(test_broadcast, begin, end),
         cmocka_unit_test_setup_teardown(test_caching_is_for_one_command, begin, end),
         cmocka_unit_test_setup_teardown(test_redirection, begin, end),
