@@ -6,18 +6,33 @@
  */
 #include "server/keyevents.h"
 
-#include "base/text.h"
+#include "base/memory.h"
+#include "base/number.h"
 #include "server/pubsub.h"
 #include "server/server.h"
 #include "storage/keyspace.h"
 
-static void tell(struct server *s, const char *sort, int db, struct bytes about, struct bytes what)
+/* Channels of usual lengths are put together here, others in a block of their own. */
+enum { CHANNEL_NEAR = 256 };
+
+/* To prefix<db>__:<about>. Events come with every write, so nothing is formatted or allocated. */
+static void tell(struct server *s, struct bytes prefix, int db, struct bytes about,
+                 struct bytes what)
 {
-    struct text channel = {0};
-    text_addf(&channel, "__%s@%d__:", sort, db);
-    text_add(&channel, about);
-    pubsub_publish(s, PUBSUB_CHANNEL, text_view(&channel), what);
-    text_fini(&channel);
+    static const char behind[] = {'_', '_', ':'};
+    char near[CHANNEL_NEAR], *channel = near;
+    size_t most = prefix.len + NUMBER_TEXT_MAX + sizeof behind + about.len;
+    if (most > sizeof near)
+        channel = mem_alloc(most);
+    memcpy(channel, prefix.ptr, prefix.len);
+    size_t len = prefix.len;
+    len += number_format_i64(channel + len, db);
+    memcpy(channel + len, behind, sizeof behind);
+    len += sizeof behind;
+    bytes_copy(channel + len, about.ptr, about.len);
+    pubsub_publish(s, PUBSUB_CHANNEL, bytes_of(channel, len + about.len), what);
+    if (channel != near)
+        mem_free(channel);
 }
 
 static void on_event(void *context, int db, struct bytes key, enum event_class class,
@@ -29,9 +44,9 @@ static void on_event(void *context, int db, struct bytes key, enum event_class c
         return;
     struct bytes name = bytes_of_text(event);
     if (wanted & NOTIFY_KEYSPACE)
-        tell(s, "keyspace", db, key, name);
+        tell(s, bytes_of_text("__keyspace@"), db, key, name);
     if (wanted & NOTIFY_KEYEVENT)
-        tell(s, "keyevent", db, name, key);
+        tell(s, bytes_of_text("__keyevent@"), db, name, key);
 }
 
 void keyevents_refresh(struct server *s)

@@ -1,6 +1,7 @@
 /*
  * test_pubsub.c - who subscribes to what, against a model; delivery byte for byte; sections.
  */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -318,6 +319,31 @@ static void test_order_in_sections(void **state)
                                      "*3|$7|message|$1|c|$1|2|");
 }
 
+/* Names of all lengths and databases of all numbers. */
+static void test_events_of_any_key(void **state)
+{
+    enum { LONGEST = 1000 };
+    struct fixture *f = *state;
+    char key[LONGEST + 1], wanted[TEXT_MAX];
+    f->server.opt.notify_keyspace_events = NOTIFY_KEYSPACE | NOTIFY_KEYEVENT | EVENT_STRING;
+    keyevents_refresh(&f->server);
+    join(f, 0, PUBSUB_PATTERN, "*");
+    memset(key, 'k', sizeof key);
+    for (int len = 0; len <= LONGEST; len++) {
+        int db = len % 3 == 0 ? 0 : len % 3 == 1 ? 15 : INT_MAX;
+        char channel[LONGEST + 100];
+        int channel_len = snprintf(channel, sizeof channel, "__keyspace@%d__:%.*s", db, len, key);
+        int event_len = snprintf(NULL, 0, "__keyevent@%d__:set", db);
+        snprintf(wanted, sizeof wanted,
+                 "*4|$8|pmessage|$1|*|$%d|%s|$3|set|"
+                 "*4|$8|pmessage|$1|*|$%d|__keyevent@%d__:set|$%d|%.*s|",
+                 channel_len, channel, event_len, db, len, len, key);
+        f->server.keys->hooks.event(&f->server, db, bytes_of(key, (size_t)len), EVENT_STRING,
+                                    "set");
+        assert_string_equal(heard(f, 0), wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_messages_are_shared, begin, end),
         cmocka_unit_test_setup_teardown(test_limit, begin, end),
         cmocka_unit_test_setup_teardown(test_order_in_sections, begin, end),
+        cmocka_unit_test_setup_teardown(test_events_of_any_key, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
