@@ -22,6 +22,13 @@
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 #endif
 
+static int64_t kept_idle;
+
+void mem_keep_idle(ptrdiff_t bytes)
+{
+    kept_idle += bytes;
+}
+
 static void out_of_memory(size_t size)
 {
     fprintf(stderr, "redoubt: out of memory allocating %zu bytes\n", size);
@@ -144,7 +151,7 @@ size_t mem_used(void)
     for (int i = 0; i < count && i < MAX_THREADS; i++)
         if (threads[i].allocated != NULL && threads[i].freed != NULL)
             used += (int64_t)(*threads[i].allocated - *threads[i].freed);
-    used -= (int64_t)cells_idle();
+    used -= (int64_t)cells_idle() + kept_idle;
     return used > 0 ? (size_t)used : 0;
 }
 

@@ -42,6 +42,9 @@ void mem_give_back_in_background(bool on);
 
 /* Every thread that allocates announces itself once, so that mem_used() can count it. */
 void mem_thread_enter(void);
+/* So many bytes more (or less) are kept for later and hold nothing now: they do not count as used.
+ * For the main thread. */
+void mem_keep_idle(ptrdiff_t bytes);
 /* Bytes in use by all announced threads; of pages of cells (base/cells.h), those in use count. */
 size_t mem_used(void);
 

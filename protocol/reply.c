@@ -53,6 +53,7 @@ static struct reply_chunk *chunk_create(struct reply *r, uint32_t room)
     if (chunk != NULL) {
         pool->free = chunk->next;
         pool->count--;
+        mem_keep_idle(-REPLY_CHUNK);
     } else {
         chunk = mem_alloc(sizeof *chunk + room);
     }
@@ -82,6 +83,7 @@ static void chunk_give_back(struct reply *r, struct reply_chunk *chunk)
     chunk->next = pool->free;
     pool->free = chunk;
     pool->count++;
+    mem_keep_idle(REPLY_CHUNK);
 }
 
 void reply_pool_fini(struct reply_pool *pool)
@@ -90,6 +92,7 @@ void reply_pool_fini(struct reply_pool *pool)
         struct reply_chunk *chunk = pool->free;
         pool->free = chunk->next;
         mem_free_sized(chunk, REPLY_CHUNK);
+        mem_keep_idle(-REPLY_CHUNK);
     }
     pool->count = 0;
 }

@@ -90,22 +90,28 @@ static void note_memory(struct stats *st, bool exceeds)
     }
 }
 
+/* What is evicted counts, besides what is free in the end: large values end in the background, and
+ * telling the clients that track a key takes memory, for which no further key should have to go. */
 bool executor_make_room(struct server *s)
 {
     uint64_t limit = (uint64_t)s->opt.maxmemory;
     if (s->executor->armed & GATE_PAUSE)
         return true; /* a pause keeps the data as they are */
-    if (limit == 0 || mem_used() <= limit) {
+    size_t used = mem_used(), freed = 0;
+    if (limit == 0 || used <= limit) {
         if (s->stats.eviction_exceeding_since_us != 0)
             note_memory(&s->stats, false);
         return true;
     }
     note_memory(&s->stats, true);
     int64_t until = clock_mono_us() + eviction_slice_us(s);
-    for (int evicted = 0; mem_used() > limit; evicted++) {
-        if (!eviction_evict_one(s->eviction, s->keys, (enum eviction_policy)s->opt.maxmemory_policy,
-                                (int)s->opt.maxmemory_samples))
+    for (int evicted = 0; freed < used - limit && mem_used() > limit; evicted++) {
+        size_t bytes =
+            eviction_evict_one(s->eviction, s->keys, (enum eviction_policy)s->opt.maxmemory_policy,
+                               (int)s->opt.maxmemory_samples);
+        if (bytes == 0)
             return false;
+        freed += bytes;
         if (evicted % 16 == 15 && clock_mono_us() > until)
             break; /* the next command goes on: no single one pays for all */
     }

@@ -271,16 +271,18 @@ static void evict(struct keyspace *ks, int db, const struct entry *e)
         mem_free(copy);
 }
 
-bool eviction_evict_one(struct eviction *ev, struct keyspace *ks, enum eviction_policy policy,
-                        int samples)
+size_t eviction_evict_one(struct eviction *ev, struct keyspace *ks, enum eviction_policy policy,
+                          int samples)
 {
+    enum { ELEMENTS = 5 }; /* looked at to know what a value takes */
     if (policy == EVICT_NONE || undo_is_open(ks->undo))
-        return false;
+        return 0;
     int db = 0;
     samples = samples < 1 ? 1 : samples > SAMPLES_MAX ? SAMPLES_MAX : samples;
     struct entry *e = choose(ev, ks, policy, samples, &db);
     if (e == NULL)
-        return false;
+        return 0;
+    size_t bytes = keyspace_entry_memory(e, ELEMENTS);
     evict(ks, db, e);
-    return true;
+    return bytes;
 }

@@ -24,11 +24,11 @@ struct eviction;
 
 struct eviction *eviction_create(void);
 void eviction_destroy(struct eviction *ev);
-/* Evict one key by the policy (event "evicted", keyspace.evicted counts it). False: there is none
- * to evict. samples is maxmemory-samples. Never evicts while an undo section is open (returns
- * false). */
-bool eviction_evict_one(struct eviction *ev, struct keyspace *ks, enum eviction_policy policy,
-                        int samples);
+/* Evict one key by the policy (event "evicted", keyspace.evicted counts it). Returns the bytes that
+ * it took; 0: there is none to evict. samples is maxmemory-samples. Never evicts while an undo
+ * section is open (returns 0). */
+size_t eviction_evict_one(struct eviction *ev, struct keyspace *ks, enum eviction_policy policy,
+                          int samples);
 
 /* The access clock as OBJECT and INFO show it. */
 uint32_t eviction_lru_clock(int64_t now_ms);                                /* 24 bits, seconds */

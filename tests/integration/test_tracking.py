@@ -38,6 +38,38 @@ class Tracking(unittest.TestCase):
         self.other.ask('MSET', 'read', 1, 'written', 1)
         self.assertEqual(self.told(), [[b'invalidate', [b'read']]])
 
+    def test_own_changes_are_told_in_the_protocol_of_the_end(self):
+        """What a transaction changes that holds a HELLO is told when it is over: not at all to RESP2 without a redirection."""
+        self.me.ask('CLIENT', 'TRACKING', 'ON')
+        for request in (('SET', 'a', 1), ('FLUSHALL',)):
+            self.me.ask('GET', 'a')
+            self.me.pipeline([('MULTI',), request, ('HELLO', 2)])
+            self.me.send('EXEC')
+            self.me.send('ECHO', 'end')
+            self.assertTrue(self.me.reply().startswith(b'*2'))
+            self.assertEqual(self.me.reply(), b'$3\r\nend\r\n')
+            self.me.ask('GET', 'a')
+            self.me.pipeline([('MULTI',), request, ('HELLO', 3)])
+            self.me.send('EXEC')
+            self.assertTrue(self.me.reply().startswith(b'*2'))
+            self.assertEqual(value(self.me.reply()), [b'invalidate', [b'a'] if request[0] == 'SET' else None])
+
+    def test_eviction_does_not_feed_on_its_messages(self):
+        """To tell ten clients of a key takes more memory than the key: no other has to go for it."""
+        caches = [self.connect(3) for _ in range(10)]
+        for cache in caches:
+            cache.ask('CLIENT', 'TRACKING', 'ON')
+        for i in range(300):
+            self.other.ask('SET', key := str(i) + 'x' * 1000, 'x')
+            for cache in caches:
+                cache.ask('GET', key)
+        used = int(self.other.ask('INFO', 'memory').split(b'used_memory:')[1].split(b'\r')[0])
+        self.other.pipeline([('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru'), ('CONFIG', 'SET', 'maxmemory', used - 40000)])
+        for _ in range(20):
+            self.other.ask('PING')
+        self.assertTrue(200 < self.other.ask('DBSIZE') < 290)
+        self.other.ask('CONFIG', 'SET', 'maxmemory', 0)
+
     def test_whoever_leaves_is_forgotten(self):
         for options in ([], ['BCAST', 'PREFIX', 'a']):
             leaving = self.connect(3)
