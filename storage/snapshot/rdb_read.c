@@ -30,7 +30,7 @@ bool rdb_fail_for(struct rdb_reader *r, const char *why)
 struct bytes rdb_read_raw(struct rdb_reader *r, size_t len)
 {
     if (len > rdb_left(r))
-        rdb_fail(r);
+        rdb_fail_for(r, "the file ends too early, or a length in it is wrong");
     if (r->failed)
         return bytes_of(NULL, 0);
     struct bytes out = bytes_of(r->at, len);
