@@ -46,8 +46,7 @@ void txlog_destroy(struct txlog *log)
 
 void txlog_trim(struct txlog *log, uint64_t max_len)
 {
-    while (log->count > max_len) {
-        struct txlog_entry *gone = log->oldest;
+    for (struct txlog_entry *gone; log->count > max_len && (gone = log->oldest) != NULL;) {
         log->oldest = gone->newer;
         *(gone->newer != NULL ? &gone->newer->older : &log->newest) = NULL;
         log->count--;

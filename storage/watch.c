@@ -213,8 +213,8 @@ void watch_forget(struct keyspace *ks, bool all)
     enum { USUAL = 256 }; /* bytes for a key: long names make fewer */
     struct versions *v = &ks->versions;
     uint64_t limit = all ? 0 : v->limit;
-    while (v->count > limit || v->kept / USUAL > limit) {
-        struct watched_key *w = v->oldest;
+    for (struct watched_key *w;
+         (w = v->oldest) != NULL && (v->count > limit || v->kept / USUAL > limit);) {
         unlink_kept(v, w);
         w->is_kept = false;
         free_if_unused(ks, w);
