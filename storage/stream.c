@@ -366,17 +366,23 @@ void stream_add(struct keyspace *ks, struct stream *s, struct stream_id id,
         s->facts.first_id = id;
 }
 
+/* Has the change to be recorded? A stream that is being loaded is in no keyspace. */
+static bool is_recorded(const struct keyspace *ks)
+{
+    return ks != NULL && undo_is_open(ks->undo);
+}
+
 static void remove_block(struct keyspace *ks, struct stream *s, struct stream_id master,
                          unsigned char *lp)
 {
-    if (undo_is_open(ks->undo)) {
+    if (is_recorded(ks)) {
         struct removal *r = record(ks, &kind_removal, s, sizeof *r);
         r->master = master;
         r->lp = lp;
         ks->undo->kept += lp_memory(lp);
     }
     idtree_remove(&s->blocks, master);
-    if (!undo_is_open(ks->undo))
+    if (!is_recorded(ks))
         lp_destroy(lp);
 }
 
@@ -422,7 +428,7 @@ static void exchange_block(struct keyspace *ks, struct stream *s, const struct i
                            unsigned char *lp)
 {
     unsigned char *old = block_at(s, block);
-    if (undo_is_open(ks->undo)) {
+    if (is_recorded(ks)) {
         struct exchange *x = record(ks, &kind_exchange, s, sizeof *x);
         x->master = idcursor_id(block);
         x->lp = old;
@@ -433,26 +439,32 @@ static void exchange_block(struct keyspace *ks, struct stream *s, const struct i
     set_block(s, block, lp);
 }
 
-/* Forget deleted entries behind the last living one: their ids may be given again. */
-static void drop_dead_end(struct keyspace *ks, struct stream *s)
+/* Forget deleted entries if there are some from an id on, which no living entry has reached: their
+ * ids may be given again. */
+static void forget_dead_from(struct keyspace *ks, struct stream *s, struct stream_id id)
 {
     struct idcursor last;
     while ((last = idtree_last(&s->blocks)).node != NULL) {
         unsigned char *lp = block_at(s, &last);
-        if (block_read_head(lp).count > 0) {
-            unsigned char *cut = block_without_dead_end(lp, idcursor_id(&last));
-            if (cut != NULL)
-                exchange_block(ks, s, &last, cut);
+        struct stream_id master = idcursor_id(&last);
+        if (stream_id_less(block_last_id(lp, master), id))
             return;
-        }
-        remove_block(ks, s, idcursor_id(&last), lp);
+        if (block_read_head(lp).count > 0)
+            exchange_block(ks, s, &last, block_without_dead(lp, master, master));
+        else
+            remove_block(ks, s, master, lp);
     }
+}
+
+static void forget_dead_beyond(struct keyspace *ks, struct stream *s, struct stream_id last_id)
+{
+    if (stream_id_increment(&last_id))
+        forget_dead_from(ks, s, last_id);
 }
 
 void stream_set_facts(struct keyspace *ks, struct stream *s, const struct stream_facts *facts)
 {
-    if (stream_id_less(facts->last_id, s->facts.last_id))
-        drop_dead_end(ks, s);
+    forget_dead_beyond(ks, s, facts->last_id);
     if (undo_is_open(ks->undo))
         record(ks, &kind_facts, s, sizeof(struct before));
     s->facts = *facts;
@@ -557,17 +569,25 @@ uint64_t stream_trim(struct keyspace *ks, struct stream *s, const struct stream_
 
 /* -- loading ----------------------------------------------------------------------------------- */
 
+/* Meanwhile the facts are those of the living entries. Deleted ones at the end of a block may lie
+ * beyond the next block, or beyond the stream's last id: they go when that is known. */
 bool stream_load_block(struct stream *s, struct stream_id master, struct bytes block)
 {
-    struct stream_id last;
-    int64_t live;
-    bool is_first = s->blocks.count == 0;
-    if (!block_validate((const unsigned char *)block.ptr, block.len, master, &last, &live) ||
-        (!is_first && !stream_id_less(s->facts.last_id, master)))
+    const unsigned char *from = (const unsigned char *)block.ptr;
+    struct block_found found;
+    if (!block_validate(from, block.len, master, &found) ||
+        (!found.in_order && block.len > BLOCK_BYTES_MAX))
         return false;
-    put_block(s, master, memcpy(mem_alloc(block.len), block.ptr, block.len));
-    s->facts.last_id = last;
-    s->facts.length += (uint64_t)live;
+    if (!found.in_order && found.live == 0)
+        return true;
+    struct stream_id id = stream_id_less(found.first, master) ? found.first : master;
+    if (s->facts.length > 0 && !stream_id_less(s->facts.last_id, id))
+        return false;
+    forget_dead_from(NULL, s, id);
+    put_block(s, id, found.in_order ? lp_copy(from) : block_without_dead(from, master, id));
+    if (found.live > 0)
+        s->facts.last_id = found.last;
+    s->facts.length += (uint64_t)found.live;
     return true;
 }
 
@@ -576,6 +596,7 @@ bool stream_load_facts(struct stream *s, const struct stream_facts *facts)
     if (facts->length != s->facts.length || stream_id_less(facts->last_id, s->facts.last_id) ||
         facts->entries_added < facts->length)
         return false;
+    forget_dead_beyond(NULL, s, facts->last_id);
     s->facts = *facts;
     find_first(s);
     return true;
@@ -628,18 +649,20 @@ void stream_check(const struct entry *e)
 {
     struct stream *s = stream_of(e);
     uint64_t length = 0;
+    bool is_first = true;
     struct stream_id before = STREAM_ID_MIN, first = STREAM_ID_MIN;
     struct idcursor c = idtree_first(&s->blocks);
     idtree_check(&s->blocks);
     for (; c.node != NULL; idcursor_next(&c)) {
         const unsigned char *lp = stream_block_at(s, &c);
-        struct stream_id master = idcursor_id(&c), last;
-        int64_t live;
-        if (!block_validate(lp, lp_bytes(lp), master, &last, &live) ||
-            (length > 0 && !stream_id_less(before, master)))
+        struct stream_id master = idcursor_id(&c);
+        struct block_found found;
+        if (!block_validate(lp, lp_bytes(lp), master, &found) || !found.in_order ||
+            (!is_first && !stream_id_less(before, master)))
             abort();
-        before = last;
-        length += (uint64_t)live;
+        before = block_last_id(lp, master);
+        length += (uint64_t)found.live;
+        is_first = false;
     }
     stream_edge(s, false, &first);
     if (length != s->facts.length || !stream_id_equal(first, s->facts.first_id) ||

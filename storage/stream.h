@@ -127,7 +127,8 @@ struct entry *stream_copy(const struct entry *e, struct bytes key, int64_t deadl
  * those of stream_group.h. False: the stream would not be one any more; it is as before then. */
 struct stream *stream_new(void);
 void stream_destroy(struct stream *s);
-/* Add a block behind the others, taking a copy. */
+/* Add a block behind the others, taking a copy: without its deleted entries if they are out of
+ * order (see block_validate()), and not at all if nothing is left then. */
 bool stream_load_block(struct stream *s, struct stream_id master, struct bytes block);
 /* All blocks are there: set the numbers, which must agree with them. first_id is not looked at. */
 bool stream_load_facts(struct stream *s, const struct stream_facts *facts);

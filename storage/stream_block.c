@@ -156,6 +156,16 @@ static void batch_text(struct batch *b, struct bytes text)
     b->bytes += el->size;
 }
 
+/* Append encoded elements, for which there is room. */
+static void put_run(unsigned char *lp, const unsigned char *run, size_t len, int64_t elements)
+{
+    size_t bytes = lp_bytes(lp) + len;
+    memcpy(lp + bytes - len - 1, run, len);
+    lp[bytes - 1] = ELEMENT_END;
+    put_le(lp, bytes, 4);
+    add_to_count_field(lp, elements);
+}
+
 /* Append all of it; the batch is done with. */
 static unsigned char *batch_write(struct batch *b, unsigned char *lp)
 {
@@ -255,29 +265,37 @@ unsigned char *block_mark(unsigned char *lp, const struct block_entry *entry, bo
     return replace_int(lp, lp + (entry->flags - lp), flags);
 }
 
-unsigned char *block_without_dead_end(const unsigned char *lp, struct stream_id master)
+/* Append an entry of another block, with its id as this master tells it. */
+static unsigned char *append_moved(unsigned char *lp, struct stream_id master,
+                                   const struct block_entry *entry)
 {
+    enum { FLAGS_AND_ID = 3 };
+    const unsigned char *rest = skip(entry->flags, FLAGS_AND_ID), *end = block_end_of(entry);
+    size_t len = (size_t)(end - rest);
+    struct batch b;
+    batch_init(&b, 0);
+    batch_int(&b, block_int(entry->flags));
+    batch_int(&b, (int64_t)(entry->id.ms - master.ms));
+    batch_int(&b, (int64_t)(entry->id.seq - master.seq));
+    lp = batch_write(&b, with_room(lp, b.bytes + len));
+    put_run(lp, rest, len, block_int(element_before(end)) + 1 - FLAGS_AND_ID);
+    return lp;
+}
+
+unsigned char *block_without_dead(const unsigned char *lp, struct stream_id master,
+                                  struct stream_id new_master)
+{
+    enum { COUNTS = 4 }; /* of the master entry, besides its fields */
     struct block_head head = block_read_head(lp);
     struct block_entry entry;
-    const unsigned char *end = block_end(lp);
-    int64_t dead = 0, elements = 0;
-    for (;;) {
-        const unsigned char *at = block_entry_before(end);
+    unsigned char *out = lp_create(lp_bytes(lp));
+    put_run(out, lp + HEADER, (size_t)(head.entries - lp) - HEADER, head.field_count + COUNTS);
+    for (const unsigned char *at = head.entries; at != block_end(lp); at = block_end_of(&entry)) {
         block_read_entry(&head, master, at, &entry);
         if (!entry.is_deleted)
-            break;
-        elements += block_int(element_before(end)) + 1;
-        end = at;
-        dead++;
+            out = append_moved(out, new_master, &entry);
     }
-    if (dead == 0)
-        return NULL;
-    size_t bytes = (size_t)(end - lp) + 1;
-    unsigned char *cut = memcpy(mem_alloc(bytes), lp, bytes);
-    cut[bytes - 1] = ELEMENT_END;
-    put_le(cut, bytes, 4);
-    add_to_count_field(cut, -elements);
-    return block_add_counts(cut, 0, -dead);
+    return lp_shrink(block_add_counts(out, 0, -head.deleted));
 }
 
 /* -- what comes from outside ------------------------------------------------------------------- */
@@ -328,28 +346,43 @@ static bool walk_entry(struct walk *w, int64_t field_count, struct stream_id *id
     return walk_int(w, &told) && told == seen;
 }
 
-bool block_validate(const unsigned char *bytes, size_t len, struct stream_id master,
-                    struct stream_id *last, int64_t *live)
+/* The counts and fields of a master entry; the walk is at the first entry then. */
+static bool walk_master(struct walk *w, int64_t *count, int64_t *deleted, int64_t *field_count)
 {
-    int64_t count, deleted, field_count, zero, alive = 0, dead = 0;
+    int64_t zero;
+    return walk_int(w, count) && walk_int(w, deleted) && walk_int(w, field_count) &&
+           *field_count >= 0 && *field_count <= INT32_MAX && walk_over(w, (uint64_t)*field_count) &&
+           walk_int(w, &zero) && zero == 0;
+}
+
+bool block_validate(const unsigned char *bytes, size_t len, struct stream_id master,
+                    struct block_found *found)
+{
+    int64_t count, deleted, field_count, dead = 0;
+    struct stream_id before = master; /* of all entries */
+    *found = (struct block_found){0, master, master, true};
     if (!lp_validate(bytes, len, true))
         return false;
     struct walk w = {bytes + HEADER, bytes + len - 1, 0};
-    if (!walk_int(&w, &count) || !walk_int(&w, &deleted) || !walk_int(&w, &field_count) ||
-        field_count < 0 || field_count > INT32_MAX || !walk_over(&w, (uint64_t)field_count) ||
-        !walk_int(&w, &zero) || zero != 0)
+    if (!walk_master(&w, &count, &deleted, &field_count))
         return false;
-    *last = master;
-    for (bool is_first = true; w.at != w.end; is_first = false) {
+    while (w.at != w.end) {
         struct stream_id id = master;
         bool is_dead;
-        if (!walk_entry(&w, field_count, &id, &is_dead) || stream_id_less(id, *last) ||
-            (!is_first && stream_id_equal(id, *last)))
+        if (!walk_entry(&w, field_count, &id, &is_dead))
             return false;
-        *last = id;
+        bool is_first = found->live + dead == 0;
+        if (!stream_id_less(before, id) && !(is_first && stream_id_equal(before, id)))
+            found->in_order = false;
+        before = id;
         dead += is_dead;
-        alive += !is_dead;
+        if (is_dead)
+            continue;
+        if (found->live++ == 0)
+            found->first = id;
+        else if (!stream_id_less(found->last, id))
+            return false;
+        found->last = id;
     }
-    *live = alive;
-    return alive + dead > 0 && count == alive && deleted == dead;
+    return found->live + dead > 0 && count == found->live && deleted == dead;
 }

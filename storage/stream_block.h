@@ -83,15 +83,23 @@ unsigned char *block_mark(unsigned char *lp, const struct block_entry *entry, bo
 /* Add to the counts of the master entry. */
 unsigned char *block_add_counts(unsigned char *lp, int64_t count, int64_t deleted);
 
-/* A copy that ends with the last entry that lives (there is one); NULL: the block does so itself.
- */
-unsigned char *block_without_dead_end(const unsigned char *lp, struct stream_id master);
+/* A copy of the entries that live (there are some), with another id, not above theirs. */
+unsigned char *block_without_dead(const unsigned char *lp, struct stream_id master,
+                                  struct stream_id new_master);
 
 /* -- what comes from outside ------------------------------------------------------------------- */
 
-/* Are these bytes a block whose entries have ascending ids, none below master's? The id of the last
- * entry and how many live. */
+/* What block_validate() found in a block. */
+struct block_found {
+    int64_t live;
+    struct stream_id first, last; /* of those that live; the master's if none does */
+    bool in_order; /* no id is below master's, and all ascend: those of deleted entries as well */
+};
+
+/* Are these bytes a block whose living entries have ascending ids? Redis leaves deleted ones where
+ * they are when XSETID goes back behind them: ids that are given again may follow greater ones, or
+ * be below the master's. All other functions want a block that is in order. */
 bool block_validate(const unsigned char *bytes, size_t len, struct stream_id master,
-                    struct stream_id *last, int64_t *live);
+                    struct block_found *found);
 
 #endif

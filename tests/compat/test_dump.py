@@ -1,6 +1,7 @@
 """DUMP and RESTORE beside Debian's Redis: what one dumps the other restores, and both say the same of what is wrong."""
 import os
 import random
+import shutil
 import time
 import unittest
 
@@ -258,6 +259,59 @@ class Dump(unittest.TestCase):
         for due in ((far + 1, far), (0, far)):
             body = payloads.listpack_ex_hash([(b'a', b'1', due[0]), (b'b', b'2', due[1])])
             self.assertEqual(self.ours.ask('RESTORE', 'h', 0, payloads.sealed(body, 12)), Error('ERR Bad data format'))
+
+    # -- streams whose deleted entries are out of order ---------------------------------------------
+
+    # XSETID goes back behind deleted entries, which Redis leaves where they are.
+    ENDS_DEAD = ['XADD s 5-0 a b', 'XADD s 9-0 a b', 'XDEL s 9-0']
+    ALL_DEAD = [*ENDS_DEAD, 'XTRIM s MINID 7-0']
+    GONE_BACK = {
+        'dead beyond the last id': [*ENDS_DEAD, 'XSETID s 6-0'],
+        'dead at the last id': [*ENDS_DEAD, 'XSETID s 9-0'],
+        'dead in front of smaller ids': [*ENDS_DEAD, 'XSETID s 6-0', 'XADD s 7-0 a b', 'XADD s 7-5 c d'],
+        'dead beyond the next block': [*ENDS_DEAD, 'XSETID s 6-0', 'CONFIG SET stream-node-max-entries 2', 'XADD s 7-0 a b',
+                                       'XADD s 10-0 a b'],
+        'the same id dead and alive': [*ENDS_DEAD, 'XSETID s 5-0', 'XADD s 9-0 a other'],
+        'none lives': [*ALL_DEAD, 'XSETID s 9-5'],
+        'none lives, and dead beyond': [*ALL_DEAD, 'XSETID s 6-0'],
+        'alive below the master': [*ALL_DEAD, 'XSETID s 4-0', 'XADD s 4-1 a b', 'XADD s 4-2 c d', 'XADD s 8-0 a b', 'XDEL s 4-1'],
+    }
+
+    def stream_picture(self, wire, key):
+        facts = wire.ask('XINFO', 'STREAM', key)
+        nodes = [facts.index(name) + 1 for name in (b'radix-tree-keys', b'radix-tree-nodes')]
+        return ([fact for i, fact in enumerate(facts) if i not in nodes], wire.ask('XRANGE', key, '-', '+'),
+                wire.ask('XREVRANGE', key, '+', '-'), wire.ask('XRANGE', key, '4-2', '7-0'),
+                [wire.ask('XRANGE', key, '%d-0' % ms, '%d-0' % ms) for ms in range(4, 11)])
+
+    def gone_back(self, commands):
+        self.redis.call('FLUSHALL')
+        self.redis.call('CONFIG', 'SET', 'stream-node-max-entries', 100)
+        for command in commands:
+            self.assertNotIsInstance(self.redis.ask(*command.split()), Error)
+        return self.stream_picture(self.redis, 's')
+
+    def test_dead_entries_out_of_order(self):
+        for name, commands in self.GONE_BACK.items():
+            expected = self.gone_back(commands)
+            self.assertEqual(self.ours.ask('RESTORE', 's', 0, self.redis.ask('DUMP', 's'), 'REPLACE'), b'OK', name)
+            self.assertEqual(self.stream_picture(self.ours, 's'), expected, name)
+            self.assertEqual(self.redis.ask('RESTORE', 'back', 0, self.ours.ask('DUMP', 's')), b'OK', name)
+            self.assertEqual(self.stream_picture(self.redis, 'back'), expected, name)
+            for wire in self.both:
+                wire.call('CONFIG', 'SET', 'stream-node-max-entries', 100)
+            for words in (['XADD', 's', '11-0', 'a', 'b'], ['XDEL', 's', '5-0', '7-0', '9-0'], ['XTRIM', 's', 'MAXLEN', 1]):
+                self.same(*words)
+            self.assertEqual(*(self.stream_picture(wire, 's') for wire in self.both), name)
+
+    def test_dead_entries_out_of_order_in_a_file(self):
+        for name, commands in self.GONE_BACK.items():
+            expected = self.gone_back(commands)
+            self.redis.ask('SAVE')
+            reader = Server()
+            shutil.copy(os.path.join(self.servers[1].dir, 'dump.rdb'), reader.dir)
+            with reader, Wire(reader) as wire:
+                self.assertEqual(self.stream_picture(wire, 's'), expected, name)
 
     # -- lies --------------------------------------------------------------------------------------
 
