@@ -13,9 +13,12 @@
 #include "base/crc64.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "storage/hash.h"
 #include "storage/listpack.h"
+#include "storage/set.h"
 #include "storage/snapshot/rdb_object.h"
 #include "storage/stream.h"
+#include "storage/undo.h"
 #include "storage/value.h"
 
 #define BYTES(literal) bytes_of(literal, sizeof(literal) - 1)
@@ -286,6 +289,91 @@ static void a_full_drain_is_told_and_stops_all(void **state)
     rdb_writer_fini(&sink.kept);
 }
 
+/* -- packed values that others wrote ----------------------------------------------------------- */
+
+/* A value of this form whose one string this is, in a keyspace under the key "k"; NULL: refused. */
+static struct entry *restore(struct keyspace *ks, enum rdb_type type, struct bytes packed)
+{
+    struct rdb_writer w;
+    rdb_writer_init(&w, false);
+    rdb_write_string(&w, packed);
+    struct rdb_reader r = rdb_reader(rdb_writer_view(&w));
+    struct rdb_place place = {&ks->limits, BYTES("k")};
+    struct entry *e = rdb_read_value(&r, (uint8_t)type, &place);
+    rdb_writer_fini(&w);
+    if (e != NULL)
+        keyspace_add(ks, 0, e, key_of(place.key).hash);
+    return e;
+}
+
+static struct rdb_writer dump(const struct keyspace *ks)
+{
+    struct rdb_writer w;
+    rdb_writer_init(&w, false);
+    rdb_write_dump(&w, keyspace_peek(ks, 0, key_of(BYTES("k"))));
+    return w;
+}
+
+/* "zz" behind a head of 32 bits, "aaa", "bbb", "ccc", and 5 in 64 bits: longer than need be. */
+#define WIDE_ZZ "\xf0\x02\x00\x00\x00zz\x07"
+#define WIDE_5 "\xf4\x05\x00\x00\x00\x00\x00\x00\x00\x09"
+#define AAA                                                                                        \
+    "\x83"                                                                                         \
+    "aaa\x04"
+#define BBB                                                                                        \
+    "\x83"                                                                                         \
+    "bbb\x04"
+#define CCC                                                                                        \
+    "\x83"                                                                                         \
+    "ccc\x04"
+
+static void a_set_of_wide_elements_is_taken_back(void **state)
+{
+    (void)state;
+    struct keyspace *ks = keyspace_create(1);
+    struct entry *e = restore(ks, RDB_SET_LISTPACK,
+                              BYTES("\x28\x00\x00\x00\x05\x00" WIDE_ZZ AAA BBB CCC WIDE_5 "\xff"));
+    assert_non_null(e);
+    assert_int_equal(set_count(e), 5);
+    struct rdb_writer before = dump(ks);
+    struct undo_section section = undo_begin(ks);
+    struct set_at at = set_in(ks, e);
+    assert_true(set_remove(&at, BYTES("bbb")));
+    assert_true(set_remove(&at, BYTES("zz")));
+    assert_true(set_remove(&at, BYTES("5")));
+    undo_rollback(ks, section);
+    struct rdb_writer after = dump(ks);
+    assert_same(rdb_writer_view(&before), rdb_writer_view(&after));
+    keyspace_check(ks);
+    rdb_writer_fini(&before);
+    rdb_writer_fini(&after);
+    keyspace_destroy(ks);
+}
+
+static void a_hash_of_wide_elements_is_taken_back(void **state)
+{
+    (void)state;
+    struct keyspace *ks = keyspace_create(1);
+    struct entry *e =
+        restore(ks, RDB_HASH_LISTPACK,
+                BYTES("\x3c\x00\x00\x00\x08\x00" AAA WIDE_5 BBB CCC WIDE_ZZ AAA CCC WIDE_5 "\xff"));
+    assert_non_null(e);
+    assert_int_equal(hash_count(e), 4);
+    struct rdb_writer before = dump(ks);
+    struct undo_section section = undo_begin(ks);
+    struct hash_at at = {.ks = ks, .key = key_of(BYTES("k")), .e = e};
+    assert_true(hash_delete(&at, BYTES("bbb")));
+    assert_true(hash_delete(&at, BYTES("zz")));
+    assert_false(hash_set(&at, BYTES("aaa"), BYTES("a longer value"), NULL, DEADLINE_NONE));
+    undo_rollback(ks, section);
+    struct rdb_writer after = dump(ks);
+    assert_same(rdb_writer_view(&before), rdb_writer_view(&after));
+    keyspace_check(ks);
+    rdb_writer_fini(&before);
+    rdb_writer_fini(&after);
+    keyspace_destroy(ks);
+}
+
 /* -- streams ----------------------------------------------------------------------------------- */
 
 /* An entry of one pair in a block; its id is master's and so many milliseconds. */
@@ -458,6 +546,8 @@ int main(void)
         cmocka_unit_test(a_seal_of_a_version_to_come_is_refused),
         cmocka_unit_test(draining_changes_nothing),
         cmocka_unit_test(a_full_drain_is_told_and_stops_all),
+        cmocka_unit_test(a_set_of_wide_elements_is_taken_back),
+        cmocka_unit_test(a_hash_of_wide_elements_is_taken_back),
         cmocka_unit_test(dead_entries_of_streams_may_be_out_of_order),
         cmocka_unit_test(living_entries_of_streams_are_in_order),
         cmocka_unit_test(a_stream_with_wide_flags_is_refused),
