@@ -1,7 +1,7 @@
 /*
  * crc64.c - eight bytes a step, with a table for each of their places.
  *
- * The tables are filled at the first use; threads that meet there all write the same.
+ * The tables are filled at the first use, by one thread: others that come meanwhile wait for it.
  */
 #include "base/crc64.h"
 

@@ -14,7 +14,7 @@
 #include "storage/ranktree.h"
 
 enum {
-    RANK_SLOTS = RANK_COLLECT, /* a leaf fills a block of 768 bytes */
+    RANK_SLOTS = RANK_COLLECT, /* a leaf has 768 bytes: with pages of 4 KiB, a size of jemalloc's */
     RANK_FEW = RANK_SLOTS / 3,
 };
 
@@ -24,7 +24,7 @@ struct rank_node {
     int32_t tops[RANK_SLOTS];
     uint64_t refs[RANK_SLOTS];
 };
-_Static_assert(sizeof(struct rank_node) == 768, "a leaf fills its block");
+_Static_assert(sizeof(struct rank_node) == 768, "see RANK_SLOTS");
 
 struct rank_inner {
     struct rank_node slots;

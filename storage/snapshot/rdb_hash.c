@@ -4,10 +4,13 @@
  * Fields with deadlines came with Redis 7.4. A hash that has none is written as 7.0 knows it. One
  * that has some:
  *
- *   large  8 bytes: the earliest deadline; count; for each field a length (0: no deadline, else
- * what it has more than the earliest one, plus 1), name, value small  8 bytes: the earliest
- * deadline; a listpack of name, value, deadline (0: none), the earliest first and those without
- * behind all others
+ *   large  8 bytes: the earliest deadline
+ *          count, then for each field: length, name, value
+ *          (length: what its deadline has more than the earliest one, plus 1; 0: it has none)
+ *
+ *   small  8 bytes: the earliest deadline
+ *          a listpack of name, value, deadline (0: it has none)
+ *          (fields are in the order of their deadlines, those without behind all others)
  *
  * 7.4's release candidates wrote the same without the earliest deadline, and each field's own as it
  * is. Fields that have died in the meantime are read like all others: they are removed, and
