@@ -117,17 +117,28 @@ def listpack_entry(text):
         form, size = next((f, s) for f, s in ((0xf1, 2), (0xf2, 3), (0xf3, 4), (0xf4, 8))
                           if -2 ** (8 * s - 1) <= number < 2 ** (8 * s - 1))
         body = bytes([form]) + number.to_bytes(size, 'little', signed=True)
-    size, back = len(body), []
+    return body + backwards(len(body))
+
+
+def backwards(size):
+    back = []
     while True:
         back.insert(0, size & 127)
         size >>= 7
         if size == 0:
             break
-    return body + bytes([back[0]] + [b | 128 for b in back[1:]])
+    return bytes([back[0]] + [b | 128 for b in back[1:]])
 
 
-def listpack(texts):
-    entries = b''.join(listpack_entry(t) for t in texts)
+def wide_entry(text):
+    """As nobody writes it: in the longest form there is."""
+    number = integer_of(text)
+    body = b'\xf0' + struct.pack('<I', len(text)) + text if number is None else b'\xf4' + struct.pack('<q', number)
+    return body + backwards(len(body))
+
+
+def listpack(texts, entry=listpack_entry):
+    entries = b''.join(entry(t) for t in texts)
     return struct.pack('<IH', 7 + len(entries), min(len(texts), 65535)) + entries + b'\xff'
 
 
@@ -286,11 +297,15 @@ def samples():
     yield 'compressed', b'\x00\xc3\x05\x19\x00a\xe0\x0f\x00'
     for make in (plain_list, ziplist_list, plain_set, listpack_set):
         yield make.__name__, make(words)
+        yield make.__name__ + '_small', make(words[:5])
     entries = [(i, fields if i % 5 == 3 else [(b'a', words[i % 11])], i % 4 == 2) for i in range(1, 20)]
     readers = [(b'group', [(b'alice', [1, 5, 9]), (b'bob', []), (b'carol', [2])]), (b'idle', [])]
     for age in range(3):
         yield 'stream_%d' % age, stream([entries[:7], entries[7:]], readers, age)
     yield 'stream_empty', stream([])
+    # Deleted entries in front of smaller ids, beyond the next block, alone.
+    lines = [[(5, 0), (9, 1), (7, 0), (20, 1)], [(12, 1), (30, 1), (10, 0)], [(31, 1), (40, 1), (34, 1)]]
+    yield 'stream_gone_back', stream([[(ms, [(b'a', b'b')], gone) for ms, gone in block] for block in lines], readers)
     yield 'quicklist', quicklist([words, words])
     yield 'quicklist2', quicklist2([words, b'plain', words])
     for width in (6, 20, 40):
@@ -301,6 +316,9 @@ def samples():
     for make in (plain_hash, zipmap_hash, ziplist_hash, listpack_hash):
         yield make.__name__, make(fields)
         yield make.__name__ + '_small', make(fields[:5])
+    mixed = [b'zz', b'aaa', b'12', b'bbb', b'300', b'ccc']
+    for kind, texts in ((0x14, mixed), (0x10, mixed), (0x11, [b'zz', b'5', b'aaa', b'7', b'12', b'300'])):
+        yield 'wide_%d' % kind, bytes([kind]) + string(listpack(texts, wide_entry))
     for make in (metadata_hash, metadata_hash_rc, listpack_ex_hash, listpack_ex_hash_rc):
         yield make.__name__, make(dying)
         yield make.__name__ + '_small', make(dying[:5])
