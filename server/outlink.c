@@ -40,8 +40,10 @@ static void end_link(struct outlink *link)
 void outlink_drop(struct outlinks *all, struct outlink *link)
 {
     struct outlink **at = &all->first;
-    while (*at != link)
+    while (*at != NULL && *at != link)
         at = &(*at)->next;
+    if (*at == NULL)
+        return;
     *at = link->next;
     all->count--;
     end_link(link);
@@ -185,9 +187,7 @@ bool outlink_write(struct outlink *link, struct bytes data)
         ssize_t sent = send(link->fd, data.ptr, data.len, MSG_NOSIGNAL);
         if (sent > 0)
             data = bytes_of(data.ptr + sent, data.len - (size_t)sent);
-        else if (errno == EAGAIN && !wait_for(link->fd, POLLOUT, link->timeout_ms))
-            return false;
-        else if (errno != EAGAIN && errno != EINTR)
+        else if (errno == EAGAIN ? !wait_for(link->fd, POLLOUT, link->timeout_ms) : errno != EINTR)
             return false;
     }
     return true;

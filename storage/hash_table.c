@@ -98,7 +98,7 @@ static void exchange(struct hash_table *t, struct entry *from, struct entry *to,
         dict_replace(&t->fields, from, to, hash);
     else if (to != NULL)
         dict_insert(&t->fields, to, hash);
-    else
+    else if (from != NULL)
         dict_remove(&t->fields, entry_key(from), hash);
     expiry_change(&t->expiry, hash, deadline_of(from), deadline_of(to));
 }

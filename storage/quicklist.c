@@ -6,6 +6,7 @@
  */
 #include "storage/quicklist.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -31,15 +32,18 @@ static struct qnode *link_chain(struct quicklist *ql, struct qnode *prev, struct
 {
     struct qnode *next = prev != NULL ? prev->next : ql->head;
     *(prev != NULL ? &prev->next : &ql->head) = chain;
-    for (struct qnode *n = chain; n != NULL; n = n->next) {
-        n->prev = prev;
-        prev = n;
+    struct qnode *last = chain;
+    for (;; last = last->next) {
+        last->prev = prev;
+        prev = last;
         ql->nodes++;
-        ql->count += n->count;
+        ql->count += last->count;
+        if (last->next == NULL)
+            break;
     }
-    prev->next = next;
-    *(next != NULL ? &next->prev : &ql->tail) = prev;
-    return prev;
+    last->next = next;
+    *(next != NULL ? &next->prev : &ql->tail) = last;
+    return last;
 }
 
 /* Take first..last out; they stay chained. */
@@ -62,6 +66,7 @@ static void settle(struct quicklist *ql, struct qnode *changed)
         return;
     struct qnode *front = ql->head, *back = ql->tail;
     for (uint32_t i = 0; i < ql->limits.depth; i++) {
+        assert(front != NULL && back != NULL); /* they meet before they end */
         qnode_unpack(front);
         qnode_unpack(back);
         if (front == changed || back == changed)
@@ -165,6 +170,7 @@ struct qnode *quicklist_drop(struct quicklist *ql, enum list_end end, uint64_t c
     struct qnode *saved = NULL, **tail = &saved;
     while (count > 0) {
         struct qnode *n = end == LIST_HEAD ? ql->head : ql->tail, *part = NULL;
+        assert(n != NULL);
         if (count >= n->count) {
             count -= n->count;
             unlink_chain(ql, n, n);

@@ -12,6 +12,7 @@
  */
 #include "storage/zset.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -466,6 +467,7 @@ void zset_put(const struct zset_at *at, const struct zset_place *place, double s
 
 void zset_remove(const struct zset_at *at, const struct zset_place *place)
 {
+    assert(place->at != NULL);
     record_member(at, place->name, true, place->score);
     if (is_small(at->e))
         entry_set_pointer(at->e, small_drop(entry_pointer(at->e), place->at));

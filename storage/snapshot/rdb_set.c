@@ -66,7 +66,7 @@ static void read_ints(struct rdb_reader *r, const struct rdb_place *place, struc
     } else {
         struct rdb_reader ints = rdb_reader(s.text);
         uint32_t width = rdb_read_u32(&ints), count = rdb_read_u32(&ints);
-        int unused = 64 - 8 * (int)width;
+        int unused = width > 0 && width < 8 ? 64 - 8 * (int)width : 0;
         for (uint32_t i = 0; i < count && !r->failed; i++) {
             char text[NUMBER_TEXT_MAX];
             uint64_t bits = element_get_le(ints.at + (size_t)i * width, (int)width);
