@@ -320,12 +320,12 @@ static void after_flush(struct conn *c)
     struct client *client = c->client;
     client_eviction_note(client);
     size_t waiting = reply_bytes(&client->reply);
+    if (waiting == 0 && client->flags & CLIENT_CLOSE_AFTER_REPLY)
+        client_close(client, false);
     if (c->choked && waiting < OUTPUT_CHOKE / 2) {
         c->choked = false;
         conn_mark_ready(c);
     }
-    if (waiting == 0 && client->flags & CLIENT_CLOSE_AFTER_REPLY)
-        client_close(client, false);
 }
 
 static void on_written(uv_write_t *req, int status)

@@ -251,16 +251,23 @@ size_t network_describe(struct server *s, char *out, size_t room)
 
 /* -- the turn ---------------------------------------------------------------------------------- */
 
+/* Who still waits in a queue is closed in a later turn, when it is out of it: closing frees. */
 static void close_asked(struct network *net)
 {
+    struct conn *later = NULL;
     while (net->closing != NULL) {
         struct conn *c = net->closing;
         net->closing = c->next_closing;
-        if (c->is_kept)
+        if (c->is_kept) {
             c->is_closing = false; /* conn_release() asks again */
-        else
+        } else if (c->is_ready || c->is_touched) {
+            c->next_closing = later;
+            later = c;
+        } else {
             conn_close(c);
+        }
     }
+    net->closing = later;
 }
 
 static void flush_pushed(struct network *net, int most)
@@ -324,7 +331,7 @@ static void count_turn(struct server *s)
 void network_turn(struct server *s)
 {
     struct network *net = s->network;
-    bool has_work = net->ready.first != NULL || net->pushed.first != NULL;
+    bool has_work = net->ready.first != NULL || net->pushed.first != NULL || net->closing != NULL;
     uv_run(&s->loop, has_work ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     executor_drain(s);
     tracking_broadcast(s);
