@@ -178,13 +178,22 @@ class Scripting(unittest.TestCase):
             self.assertEqual(wire.ask('EVAL', code, 0), [])
 
 
-class Shutdown(unittest.TestCase):
+class OwnServer(unittest.TestCase):
     def test_nosave_ends_a_long_script(self):
         with Server(REDOUBT, **{'lua-time-limit': '30'}) as server, Wire(server) as runs, Wire(server) as wire:
             runs.send('EVAL', "redis.call('SET', 'a', 1) while true do end", 0)
             wait_until(lambda: wire.ask('PING') == BUSY)
             wire.send('SHUTDOWN', 'NOSAVE')
             self.assertEqual(server.process.wait(timeout=5), 0)
+
+    def test_scripts_in_scripts(self):
+        """DEBUG lets scripts call what is not for them: a script inside of another one is refused."""
+        with Server(REDOUBT, **{'enable-debug-command': 'yes'}) as server, Wire(server) as w:
+            w.ask('DEBUG', 'SET-DISABLE-DENY-SCRIPTS', 1)
+            inner = "local r = redis.pcall('EVAL', 'return 1', 0) redis.call('SET', 'a', 'x') return {r.err, redis.call('GET', 'a')}"
+            error, a = w.ask('EVAL', inner, 0)
+            self.assertIn(b'inside of another one', error)
+            self.assertEqual(a, b'x')
 
 
 if __name__ == '__main__':
