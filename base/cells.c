@@ -23,7 +23,7 @@
 enum {
     PAGE = 64 * 1024,
     STEP = 4,
-    CELL_MIN = 8, /* a cell that waits to be collected holds a pointer */
+    CELL_MIN = 8, /* nothing smaller is worth a page of its own; a freed one holds an offset */
     CLASSES = CELL_MAX / STEP + 1,
 };
 
@@ -34,9 +34,8 @@ struct page {
     uint32_t freed;           /* offset of the cell that was freed last; 0: none */
     uint32_t fresh;           /* offset of the first that was never used */
     struct page *next_waiting;
-    _Atomic uint32_t
-        away;           /* freed elsewhere: offset of the first (low half), how many (high half) */
-    uint32_t away_last; /* offset of the last */
+    _Atomic uint32_t away; /* freed elsewhere: the first's offset; in the high half how many */
+    uint32_t away_last;    /* offset of the last */
 };
 
 enum { FIRST = (sizeof(struct page) + 63) / 64 * 64 };
@@ -98,10 +97,9 @@ static void page_unlink(struct page *p)
 /* What others have freed may be had without a new page. */
 static struct page *page_with_room(size_t size)
 {
-    enum { COLLECT = 1 };
     struct page **first = &cells.roomy[size / STEP];
     if (*first == NULL)
-        cells_collect(COLLECT);
+        cells_collect(1);
     if (*first == NULL) {
         struct page *p = mem_alloc_aligned(PAGE, PAGE);
         *p = (struct page){.size = (uint32_t)size, .fresh = FIRST};

@@ -26,7 +26,7 @@ enum {
     LARGE = 1 << 20,           /* an allocation that may be refused by the system */
     ARGUMENTS = 64,            /* kept between calls */
     SCRATCH_KEEP = 64 * 1024,
-    GROWN = 1024,
+    GROWN = 1024, /* a table of this size is no table of a few keys and arguments */
     KEPT_MAX = 8, /* values of a table that serves again */
 };
 
